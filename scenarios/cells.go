@@ -1,0 +1,228 @@
+package scenarios
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"flowbench/flows"
+)
+
+// payloadInline and edgeREST are the only ways there are so far for payloads to
+// travel and for web clients to speak to a front end.
+const (
+	payloadInline = "inline"
+	edgeREST      = "rest"
+)
+
+// Plan makes every choice that the scenario leaves open and returns the cells:
+// every flow on every broker, in the order in which they are written, and once
+// those flows that use no broker. Names that the catalog does not have,
+// parameters that a broker does not take, and flows that need what a broker
+// does not offer are errors with the places of [Parse].
+func (s *Scenario) Plan(cat Catalog) (*Plan, error) {
+	b := planner{s: s, cat: cat}
+	b.flows()
+	b.brokers()
+	if err := b.err(); err != nil {
+		return nil, err
+	}
+	for i, f := range b.specs {
+		b.cells(i, f)
+	}
+	if err := b.err(); err != nil {
+		return nil, err
+	}
+	return &Plan{Scenario: s.Name, Question: s.Question, Source: s.source, Seed: s.Seed, Cells: b.list}, nil
+}
+
+// A planner is a plan in the making.
+type planner struct {
+	problems
+	s       *Scenario
+	cat     Catalog
+	specs   []flows.Spec // of the scenario's flows
+	choices []brokerUse  // of the scenario's brokers
+	list    []Cell
+}
+
+// A brokerUse is a broker with all its parameters decided.
+type brokerUse struct {
+	Broker
+	params map[string]string
+	suffix string // tells it from the same broker with other parameters
+}
+
+// place returns where the scenario wrote a path, or else the nearest section
+// around it.
+func (b *planner) place(path string) place {
+	for {
+		if at, ok := b.s.places[path]; ok || path == "" {
+			return at
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+}
+
+// item returns the path of an item of a list.
+func item(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
+
+// flows looks up the scenario's flows.
+func (b *planner) flows() {
+	for i, name := range b.s.Flows {
+		at := b.place(item("flows", i))
+		j := slices.IndexFunc(b.cat.Flows, func(f flows.Spec) bool { return f.Name == name })
+		if j < 0 {
+			b.add(at, "there is no flow %s; want %s", quote(name), oneOf(name, b.cat.flowNames()))
+			continue
+		}
+		f := b.cat.Flows[j]
+		b.specs = append(b.specs, f)
+		switch {
+		case f.Uses.Has(flows.UsesStore):
+			b.add(at, "flow %s uses a store, which a scenario cannot name yet; want another flow", name)
+		case f.Uses.Has(flows.UsesEdge) && !slices.Contains(b.cat.Edges, edgeREST):
+			b.add(at, "flow %s uses the front end %s, which is not there; want another flow", name, edgeREST)
+		case f.Uses.Has(flows.UsesBroker) && len(b.s.Brokers) == 0:
+			b.add(at, "flow %s uses a broker and the scenario names none; want brokers: with %s",
+				name, oneOf("", b.cat.brokerNames()))
+		}
+	}
+}
+
+// brokers looks up the scenario's brokers and decides all their parameters.
+func (b *planner) brokers() {
+	for i, c := range b.s.Brokers {
+		path := item("brokers", i)
+		j := slices.IndexFunc(b.cat.Brokers, func(k Broker) bool { return k.Name == c.Name })
+		if j < 0 {
+			b.add(b.place(path+".name"), "there is no broker %s; want %s",
+				quote(c.Name), oneOf(c.Name, b.cat.brokerNames()))
+			continue
+		}
+		use := brokerUse{Broker: b.cat.Brokers[j], params: map[string]string{}}
+		for _, p := range use.Params {
+			use.params[p.Name] = p.Default
+		}
+		for key, value := range c.Params {
+			b.param(use, path, key, value)
+		}
+		for k, other := range b.choices {
+			if other.Name == use.Name && b.same(other, use) {
+				b.add(b.place(path), "broker %s is there twice with the same parameters, first as %s; want it once",
+					use.Name, item("brokers", k))
+			}
+		}
+		b.choices = append(b.choices, use)
+	}
+	for i := range b.choices {
+		b.choices[i].suffix = b.suffix(b.choices[i])
+	}
+}
+
+// param checks one parameter and keeps it.
+func (b *planner) param(use brokerUse, path, key, value string) {
+	at := b.place(under(path, key))
+	i := slices.IndexFunc(use.Params, func(p Param) bool { return p.Name == key })
+	switch {
+	case i < 0 && len(use.Params) == 0:
+		b.add(at, "broker %s has no parameter %s; want none", use.Name, quote(key))
+	case i < 0:
+		b.add(at, "broker %s has no parameter %s; want %s", use.Name, quote(key), oneOf(key, use.paramNames()))
+	case !use.Params[i].allows(value):
+		b.add(at, "parameter %s of broker %s is %s; want %s", key, use.Name, quote(value), use.Params[i].want(value))
+	default:
+		use.params[key] = value
+	}
+}
+
+// same reports whether two uses of one broker have the same parameters.
+func (b *planner) same(x, y brokerUse) bool {
+	return !slices.ContainsFunc(x.Params, func(p Param) bool { return x.params[p.Name] != y.params[p.Name] })
+}
+
+// suffix names the parameters in which uses of the same broker differ: the
+// value where it is a word, the name as well where it is a number.
+func (b *planner) suffix(use brokerUse) string {
+	var parts strings.Builder
+	for _, p := range use.Params {
+		value := use.params[p.Name]
+		differs := func(o brokerUse) bool { return o.Name == use.Name && o.params[p.Name] != value }
+		if !slices.ContainsFunc(b.choices, differs) {
+			continue
+		}
+		parts.WriteByte('-')
+		if len(p.Values) == 0 {
+			parts.WriteString(p.Name)
+		}
+		parts.WriteString(value)
+	}
+	return parts.String()
+}
+
+// cells adds the cells of one flow.
+func (b *planner) cells(i int, f flows.Spec) {
+	if !f.Uses.Has(flows.UsesBroker) {
+		b.cell(f, f.Name, brokerUse{})
+		return
+	}
+	for j, use := range b.choices {
+		var offers flows.Traits
+		if use.Traits != nil {
+			offers = use.Traits(use.params)
+		}
+		if lacks := f.Needs &^ offers; lacks != 0 {
+			b.add(b.place(item("brokers", j)), "broker %s as it is set does not offer what flow %s needs (%s); "+
+				"want other parameters or another broker, or the flow taken out of flows", use.Name, f.Name, lacks)
+			continue
+		}
+		b.cell(f, f.Name+"-"+use.Name+use.suffix, use)
+	}
+}
+
+// cell adds one cell.
+func (b *planner) cell(f flows.Spec, id string, use brokerUse) {
+	s := b.s
+	c := Cell{
+		ID:           b.unique(slug(id)),
+		Flow:         f.Name,
+		Broker:       use.Name,
+		BrokerParams: use.params,
+		Payload:      payloadInline,
+		Seed:         derive(s.Seed, "load"),
+		Load:         s.Load,
+		Service:      s.Service,
+		Polling:      s.Polling,
+	}
+	if f.Uses.Has(flows.UsesEdge) {
+		c.Edge = edgeREST
+	}
+	if stall := s.Service.Stall; stall != nil {
+		own := *stall
+		c.Service.Stall = &own
+	}
+	b.list = append(b.list, c)
+}
+
+// slug makes text fit for a file name.
+func slug(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(text))
+}
+
+// unique returns the id, with a number behind it if another cell has it.
+func (b *planner) unique(id string) string {
+	taken := func(id string) bool {
+		return slices.ContainsFunc(b.list, func(c Cell) bool { return c.ID == id })
+	}
+	for try, n := id, 2; ; n++ {
+		if !taken(try) {
+			return try
+		}
+		try = id + "-" + strconv.Itoa(n)
+	}
+}

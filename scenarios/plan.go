@@ -1,0 +1,108 @@
+package scenarios
+
+// A Plan is a scenario with nothing left to decide: names resolved, defaults
+// written out, every combination a cell of its own. It is pure data; printed
+// twice from one scenario it reads the same.
+type Plan struct {
+	Scenario string `json:"scenario"`
+	Question string `json:"question"`
+	Source   string `json:"source"` // the name that the scenario was parsed under
+	Seed     uint64 `json:"seed"`
+	Cells    []Cell `json:"cells"`
+}
+
+// A Cell is one line of the experiment: one flow on one broker under one load.
+//
+// Its seed comes from the scenario's seed and the role of the load, and not from
+// the cell's id: cells that differ in the flow or in the broker are asked to do
+// the same operations at the same instants. Chance then falls out of their
+// difference, which so shows in shorter runs. Draws that should differ from cell
+// to cell take their seed from [Cell.SeedFor], with the id in the role.
+type Cell struct {
+	ID           string            `json:"id"` // unique in the plan, fit for file names: [a-z0-9-]
+	Flow         string            `json:"flow"`
+	Broker       string            `json:"broker,omitempty"` // empty for flows without a broker
+	BrokerParams map[string]string `json:"broker_params,omitempty"`
+	Edge         string            `json:"edge,omitempty"` // empty for flows without a front end
+	Payload      string            `json:"payload"`
+	Store        string            `json:"store,omitempty"`
+	Seed         uint64            `json:"seed"`
+	Load         Load              `json:"load"`
+	Service      Service           `json:"service"`
+	Polling      Polling           `json:"polling"`
+}
+
+// Load is what a cell's clients do.
+type Load struct {
+	Arrivals  Arrivals `json:"arrivals"`
+	RatePerS  float64  `json:"rate_per_s,omitempty"` // of an open load, all clients together
+	Users     int      `json:"users,omitempty"`      // of a closed load
+	ThinkTime Duration `json:"think_time,omitempty"` // of a closed load, between an answer and the next operation
+	Clients   int      `json:"clients"`              // that operations are spread over, each with its own connection
+
+	// ConnectionsPerClient bounds the HTTP connections of each client; zero
+	// means as many as it has calls at once.
+	ConnectionsPerClient int `json:"connections_per_client,omitempty"`
+
+	CommandShare float64  `json:"command_share"` // of the operations, 0 to 1; the others are queries
+	PayloadBytes int      `json:"payload_bytes"` // of a command, and of a query's answer
+	Keys         int      `json:"keys"`          // pieces of state that operations are spread over
+	MaxInFlight  int      `json:"max_in_flight"` // at once; what is due beyond is dropped. In a closed load, its users
+	Timeout      Duration `json:"timeout"`       // how long a client waits for an operation
+	Warmup       Duration `json:"warmup"`        // operations due in it are not measured
+	Duration     Duration `json:"duration"`      // of the measured part
+	Drain        Duration `json:"drain"`         // at most, for what is under way when the load ends
+}
+
+// Arrivals names the process by which operations become due.
+type Arrivals string
+
+// The arrival processes.
+const (
+	Constant Arrivals = "constant" // open: evenly spaced
+	Poisson  Arrivals = "poisson"  // open: independent of each other
+	Closed   Arrivals = "closed"   // each user waits for an answer, thinks, and asks again
+)
+
+// Service describes the service behind the flow.
+type Service struct {
+	Instances int         `json:"instances"`
+	Workers   int         `json:"workers"` // of each instance
+	Time      ServiceTime `json:"time"`
+	ErrorRate float64     `json:"error_rate"` // share of the requests that the service refuses, 0 to 1
+	Stall     *Stall      `json:"stall,omitempty"`
+}
+
+// ServiceTime is the distribution of the time that one request takes.
+type ServiceTime struct {
+	Distribution Distribution `json:"distribution"`
+	Mean         Duration     `json:"mean"`
+	Sigma        float64      `json:"sigma,omitempty"`      // lognormal: standard deviation of the logarithm
+	SlowShare    float64      `json:"slow_share,omitempty"` // bimodal: share of the slow requests, 0 to 1
+	SlowMean     Duration     `json:"slow_mean,omitempty"`  // bimodal: time of the slow ones; Mean is that of the others
+}
+
+// Distribution names a distribution of service times.
+type Distribution string
+
+// The distributions.
+const (
+	ConstantTime Distribution = "constant"
+	Exponential  Distribution = "exponential"
+	Lognormal    Distribution = "lognormal"
+	Bimodal      Distribution = "bimodal"
+)
+
+// A Stall is a service that stops all work at regular times: every For of each
+// Every, counted from the beginning of the cell's load.
+type Stall struct {
+	Every Duration `json:"every"`
+	For   Duration `json:"for"`
+}
+
+// Polling says how often a polling client asks for a result.
+type Polling struct {
+	Interval Duration `json:"interval"`
+	Backoff  float64  `json:"backoff"`
+	Max      Duration `json:"max"`
+}

@@ -1,0 +1,137 @@
+package scenarios
+
+// A Scenario is a question that an experiment answers, as a person wrote it
+// down, with defaults for all that was left out. [Parse] makes scenarios, and
+// [Scenario.Plan] turns them into something that can be run.
+//
+// In its YAML form warmup, duration and drain stand at the top, since they are
+// about the experiment; here they are parts of the load.
+type Scenario struct {
+	Name     string // lower-case letters, digits and hyphens
+	Question string // in words; may be empty
+	Seed     uint64
+	Flows    []string
+	Brokers  []BrokerChoice
+	Load     Load
+	Service  Service
+	Polling  Polling
+
+	source string           // the name that Parse was given
+	places map[string]place // of the settings that were written, by path
+}
+
+// A BrokerChoice names a broker and sets some of its parameters. Neither has
+// been checked against a [Catalog].
+type BrokerChoice struct {
+	Name   string
+	Params map[string]string
+}
+
+// defaults returns a scenario with the default of every setting, whether or not
+// it applies. What does not apply, settle takes out.
+func defaults() *Scenario {
+	return &Scenario{
+		Seed: 1,
+		Load: Load{
+			Arrivals:     Poisson,
+			RatePerS:     300,
+			Users:        32,
+			Clients:      8,
+			CommandShare: 0.5,
+			PayloadBytes: 256,
+			Keys:         1000,
+			MaxInFlight:  512,
+			Timeout:      2 * second,
+			Warmup:       2 * second,
+			Duration:     8 * second,
+			Drain:        5 * second,
+		},
+		Service: Service{
+			Instances: 2,
+			Workers:   8,
+			Time:      ServiceTime{Distribution: Lognormal, Mean: millisecond, Sigma: 0.5},
+		},
+		Polling: Polling{Interval: 10 * millisecond, Backoff: 1.5, Max: 200 * millisecond},
+	}
+}
+
+// settle takes out defaults that do not apply, fits those that depend on other
+// settings, and reports settings that contradict each other.
+func (s *Scenario) settle(r *reader) {
+	l, t := &s.Load, &s.Service.Time
+	if l.Arrivals == Closed {
+		l.RatePerS, l.MaxInFlight = 0, l.Users
+		if !r.wrote("load.clients") {
+			l.Clients = min(l.Clients, l.Users)
+		}
+	} else {
+		l.Users, l.ThinkTime = 0, 0
+	}
+	if t.Distribution != Lognormal {
+		t.Sigma = 0
+	}
+	if !r.wrote("drain") {
+		l.Drain = max(l.Drain, l.Timeout)
+	}
+	if !r.wrote("polling.max") {
+		s.Polling.Max = max(s.Polling.Max, s.Polling.Interval)
+	}
+	s.agreeLoad(r)
+	s.agreeService(r)
+}
+
+// The bounds on what several settings amount to.
+const (
+	maxOperations    = 1_000_000_000 // in one cell
+	maxInFlightBytes = 4 << 30       // payloads of what is under way at once
+)
+
+// agreeLoad reports settings of the load that contradict each other.
+func (s *Scenario) agreeLoad(r *reader) {
+	l := &s.Load
+	const rate, inFlight, payload = "load.rate_per_s", "load.max_in_flight", "load.payload_bytes"
+	if r.sound(rate, "warmup", "duration") && l.Arrivals != Closed {
+		if n := l.RatePerS * (l.Warmup + l.Duration).seconds(); n > maxOperations {
+			r.add(r.where(rate, "duration", "warmup"), "%s/s for %s are %.3g operations in each cell; want at most %d",
+				formatFloat(l.RatePerS), l.Warmup+l.Duration, n, maxOperations)
+		}
+		if n := l.RatePerS * l.Duration.seconds(); n < 1 {
+			r.add(r.where("duration", rate), "%s/s for %s are less than one operation; want more of either",
+				formatFloat(l.RatePerS), l.Duration)
+		}
+	}
+	if n := int64(l.PayloadBytes) * int64(l.MaxInFlight); n > maxInFlightBytes && r.sound(inFlight, payload, "load.users") {
+		r.add(r.where(payload, inFlight, "load.users"),
+			"%d operations in flight of %d bytes each may fill %d MiB; want at most %d MiB",
+			l.MaxInFlight, l.PayloadBytes, n>>20, maxInFlightBytes>>20)
+	}
+	if l.Arrivals == Closed && l.Clients > l.Users && r.sound("load.clients", "load.users") {
+		r.add(r.where("load.clients", "load.users"), "load.clients %d are more than load.users %d; want at most as many",
+			l.Clients, l.Users)
+	}
+	if l.Timeout > l.Drain && r.sound("load.timeout", "drain") {
+		r.add(r.where("load.timeout", "drain"), "load.timeout %s is longer than drain %s, which the last operations "+
+			"need to end in; want at most as long", l.Timeout, l.Drain)
+	}
+}
+
+// agreeService reports settings of the service and of those who ask it that
+// contradict each other.
+func (s *Scenario) agreeService(r *reader) {
+	const stall, time = "service.stall", "service.time"
+	if v := s.Service.Stall; v != nil && v.Every > 0 && v.For >= v.Every && r.sound(stall+".every", stall+".for") {
+		r.add(r.where(stall+".for", stall+".every"), "%s.for %s does not end before the next stall, every %s; want less",
+			stall, v.For, v.Every)
+	}
+	t := &s.Service.Time
+	if slow := time + ".slow_mean"; t.Distribution == Bimodal && r.wrote(slow) && t.SlowMean < t.Mean &&
+		r.sound(slow, time+".mean", time+".distribution") {
+		r.add(r.where(slow, time+".mean"), "%s %s is shorter than the mean of the others, %s; want at least that",
+			slow, t.SlowMean, t.Mean)
+	}
+	p := &s.Polling
+	if p.Max < p.Interval && r.sound("polling.max", "polling.interval") {
+		r.add(r.where("polling.max", "polling.interval"), "polling.max %s is shorter than polling.interval %s; "+
+			"want at least as long", p.Max, p.Interval)
+	}
+}

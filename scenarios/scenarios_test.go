@@ -1,0 +1,45 @@
+package scenarios
+
+import (
+	"strconv"
+
+	"flowbench/flows"
+)
+
+// testCatalog is what the real program offers, as far as tests need it.
+func testCatalog() Catalog {
+	cat := Catalog{Edges: []string{"rest"}}
+	for _, f := range flows.All() {
+		cat.Flows = append(cat.Flows, f.Spec())
+	}
+	cat.Flows = append(cat.Flows,
+		flows.Spec{Name: "keeps", Uses: flows.UsesBroker, Needs: flows.Durable | flows.Redelivers},
+		flows.Spec{Name: "stores", Uses: flows.UsesStore})
+	fixed := func(t flows.Traits) func(map[string]string) flows.Traits {
+		return func(map[string]string) flows.Traits { return t }
+	}
+	cat.Brokers = []Broker{
+		{Name: "mem", Summary: "a queue in memory", Params: []Param{
+			{Name: "queue", Summary: "messages that one queue holds", Default: "65536", Min: 1, Max: 1 << 20},
+		}},
+		{Name: "nats", Summary: "core NATS", Traits: fixed(flows.Ordered)},
+		{Name: "jetstream", Summary: "NATS JetStream", Params: []Param{
+			{Name: "storage", Summary: "where messages are kept", Default: "file", Values: []string{"file", "memory"}},
+			{Name: "replicas", Summary: "copies of a stream", Default: "1", Min: 1, Max: 5},
+		}, Traits: func(params map[string]string) flows.Traits {
+			if _, err := strconv.Atoi(params["replicas"]); err != nil {
+				panic("a parameter is missing: " + err.Error())
+			}
+			if params["storage"] == "file" {
+				return flows.Durable | flows.Redelivers | flows.Confirms
+			}
+			return flows.Redelivers | flows.Confirms
+		}},
+		{Name: "rabbitmq", Summary: "RabbitMQ", Params: []Param{
+			{Name: "queue", Summary: "type of queue", Default: "quorum", Values: []string{"classic", "quorum"}},
+			{Name: "prefetch", Summary: "unacknowledged messages", Default: "100", Min: 1, Max: 2000},
+			{Name: "mandatory", Summary: "return what cannot be routed", Default: "true", Values: []string{"true", "false"}},
+		}, Traits: fixed(flows.Durable | flows.Redelivers | flows.Confirms | flows.Ordered)},
+	}
+	return cat
+}
