@@ -1,0 +1,71 @@
+package flows
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// An Edge is a protocol between web clients and what serves them. It listens,
+// it dials, and it puts a load balancer in front where there are several
+// backends.
+type Edge interface {
+	// Listen makes the backends reachable under name, behind a load balancer if
+	// there is more than one. Calls may be made once it has returned.
+	Listen(ctx context.Context, name string, backends ...Endpoint) (Server, error)
+
+	// Dial returns the client end of what Listen made reachable under name. The
+	// id tells clients apart; each has connections of its own.
+	Dial(ctx context.Context, name string, id int) (Caller, error)
+}
+
+// An Endpoint answers a call with a sequence of answers, most often of one. An
+// error ends the sequence.
+type Endpoint func(ctx context.Context, c Call) iter.Seq2[Answer, error]
+
+// A Caller makes calls to what an Edge listens for. Many activities may call at
+// once.
+type Caller interface {
+	Call(ctx context.Context, c Call) iter.Seq2[Answer, error]
+	Close() error
+}
+
+// A Verb says what a call wants. Each edge has its own way to write it.
+type Verb uint8
+
+// The verbs.
+const (
+	Submit Verb = iota // take this command
+	Fetch              // give me the answer to a query, or what became of a command
+)
+
+// A Call is what a client asks over an edge.
+type Call struct {
+	Verb Verb
+	Kind Kind   // Fetch: Query reads Key; StatusOf asks for command ID
+	ID   uint64 // of the operation
+	Key  string
+	Body []byte
+}
+
+// An Answer is one answer to a call. Status is Done when Body is the result and
+// Pending when the call was taken and its result is not there yet.
+type Answer struct {
+	Status     Status
+	Body       []byte
+	RetryAfter time.Duration // with Pending: when to ask for the result
+}
+
+// Single returns the sequence of one answer that f makes, for endpoints that
+// have no more to say.
+func Single(f func() (Answer, error)) iter.Seq2[Answer, error] {
+	return func(yield func(Answer, error) bool) { yield(f()) }
+}
+
+// First makes a call and returns its first answer.
+func First(ctx context.Context, caller Caller, c Call) (Answer, error) {
+	for a, err := range caller.Call(ctx, c) {
+		return a, err
+	}
+	return Answer{}, Unknown(Corrupt, errNoAnswer)
+}

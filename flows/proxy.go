@@ -1,0 +1,228 @@
+package flows
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+)
+
+// Proxy is a front end between web clients and the broker. Its Mode says how a
+// client gets the result of a command; queries always wait for theirs.
+type Proxy struct{ Mode ProxyMode }
+
+// A ProxyMode is a way in which clients of a front end get results.
+type ProxyMode string
+
+// The modes.
+const (
+	ProxySync  ProxyMode = "sync"  // the front end holds the call until the reply is there
+	ProxyAsync ProxyMode = "async" // the front end answers "accepted", and the client polls
+)
+
+const frontEndPart = "front-end"
+
+// Spec implements [Flow].
+func (p Proxy) Spec() Spec {
+	s := Spec{
+		Name:    "proxy-" + string(p.Mode),
+		Uses:    UsesBroker | UsesEdge,
+		Promise: AtLeastOnce,
+	}
+	switch p.Mode {
+	case ProxySync:
+		s.Summary = "a front end publishes to the broker and holds the call until the reply comes"
+		s.Axes = []Axis{{"path", "proxy"}, {"command", "call"}, {"query", "call"}}
+	case ProxyAsync:
+		s.Summary = "a front end accepts commands at once, and the client polls for the result"
+		s.Axes = []Axis{{"path", "proxy"}, {"command", "poll"}, {"query", "call"}}
+	}
+	return s
+}
+
+// Listen implements [Flow].
+func (p Proxy) Listen(ctx context.Context, env Env) (Server, error) {
+	service, err := listenConsumers(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	front := &frontEnd{mode: p.Mode, env: env, accepted: newRecent(rememberedCommands)}
+	if front.replies, err = openReplies(ctx, env, frontEndPart); err != nil {
+		service.close()
+		return nil, err
+	}
+	front.server, err = env.Edge.Listen(ctx, frontEndPart, front.answer)
+	if err != nil {
+		_ = front.replies.conn.Close() // the error that counts is the one at hand
+		service.close()
+		return nil, fmt.Errorf("listen as %s: %w", frontEndPart, err)
+	}
+	return proxyServer{env.Runtime, front, service}, nil
+}
+
+// proxyServer runs the front end and the service behind it.
+type proxyServer struct {
+	rt      Runtime
+	front   *frontEnd
+	service *consumers
+}
+
+func (s proxyServer) Serve(ctx context.Context) error { return serveAll(ctx, s.rt, s.front, s.service) }
+
+// frontEnd turns calls into messages and replies into answers.
+type frontEnd struct {
+	mode     ProxyMode
+	env      Env
+	replies  *replies
+	server   Server
+	accepted *recent
+	asked    atomic.Uint64
+}
+
+// Serve implements [Server].
+func (f *frontEnd) Serve(ctx context.Context) error {
+	receiving := f.env.Runtime.Go(ctx, f.replies.receive)
+	err := f.server.Serve(ctx)
+	if cerr := f.replies.conn.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("close connection of %s: %w", frontEndPart, cerr)
+	}
+	joinAll(ctx, []func(context.Context) error{receiving})
+	return err
+}
+
+func (f *frontEnd) answer(ctx context.Context, c Call) iter.Seq2[Answer, error] {
+	return Single(func() (Answer, error) {
+		ctx, cancel := f.env.Runtime.WithTimeout(ctx, f.env.Settings.Timeout)
+		defer cancel()
+		if c.Verb == Submit && f.mode == ProxyAsync {
+			return f.accept(ctx, c)
+		}
+		return f.ask(ctx, c)
+	})
+}
+
+// accept publishes a command and answers as soon as the broker has it. A
+// command that has been accepted before is not published again.
+func (f *frontEnd) accept(ctx context.Context, c Call) (Answer, error) {
+	pending := Answer{Status: Pending, RetryAfter: f.env.Settings.Polling.Interval}
+	if !f.accepted.add(c.ID) {
+		return pending, nil
+	}
+	m := Message{Subject: requestSubject, ID: c.ID, Op: c.ID, Kind: Command, Key: c.Key, Body: c.Body}
+	if err := f.replies.conn.Publish(ctx, m); err != nil {
+		f.accepted.remove(c.ID)
+		return Answer{}, wrapPublish(m, err)
+	}
+	return pending, nil
+}
+
+// statusIDs is the first message id of status requests. They must differ from
+// the ids of operations and from each other, or brokers that deduplicate would
+// drop all polls but the first.
+const statusIDs = 1 << 63
+
+// ask makes a request of the call and waits for its reply.
+func (f *frontEnd) ask(ctx context.Context, c Call) (Answer, error) {
+	m := Message{Subject: requestSubject, ID: c.ID, Op: c.ID, Kind: c.Kind, Key: c.Key, Body: c.Body}
+	if c.Kind == StatusOf {
+		m.ID = statusIDs + f.asked.Add(1)
+	}
+	reply, err := f.replies.request(ctx, m, func() {})
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Status: reply.Status, Body: reply.Body}
+	if a.Status == Pending {
+		a.RetryAfter = f.env.Settings.Polling.Interval
+	}
+	return a, nil
+}
+
+// Dial implements [Flow].
+func (p Proxy) Dial(ctx context.Context, env Env, id int) (Client, error) {
+	caller, err := env.Edge.Dial(ctx, frontEndPart, id)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", frontEndPart, err)
+	}
+	if p.Mode == ProxySync {
+		return callingClient{caller}, nil
+	}
+	return &pollingClient{callingClient{caller}, env}, nil
+}
+
+// pollingClient submits commands and asks for their results until they are
+// there. Queries wait on the call.
+type pollingClient struct {
+	callingClient
+	env Env
+}
+
+func (c *pollingClient) Do(ctx context.Context, op *Op) error {
+	if op.Kind == Query {
+		return c.callingClient.Do(ctx, op)
+	}
+	answer, err := First(ctx, c.caller, Call{Verb: Submit, Kind: Command, ID: op.ID, Key: op.Key, Body: op.Body})
+	if err != nil {
+		return fmt.Errorf("submit: %w", err)
+	}
+	op.Reach(Accepted)
+	for n := 0; answer.Status == Pending; n++ {
+		if err := c.env.Runtime.Sleep(ctx, c.env.Settings.Polling.Pause(n)); err != nil {
+			return awaiting("result", err)
+		}
+		next, err := First(ctx, c.caller, Call{Verb: Fetch, Kind: StatusOf, ID: op.ID})
+		if err == nil {
+			answer = next
+			continue
+		}
+		// A poll that failed says nothing about the command, unless it brought the
+		// service's refusal; the next one may succeed.
+		if _, class := OutcomeOf(err); class == Rejected {
+			return fmt.Errorf("poll: %w", err)
+		}
+		if ctx.Err() != nil {
+			return awaiting("result", ctx.Err())
+		}
+	}
+	op.Answer = answer.Body
+	op.Settle(true)
+	return nil
+}
+
+// rememberedCommands is how many accepted commands a front end recognizes when
+// they are submitted again.
+const rememberedCommands = 1 << 16
+
+// recent is a bounded set of ids that forgets the oldest.
+type recent struct {
+	mu   sync.Mutex
+	ids  map[uint64]struct{}
+	ring []uint64 // 0 where removed
+	next int
+}
+
+func newRecent(size int) *recent {
+	return &recent{ids: make(map[uint64]struct{}, size), ring: make([]uint64, size)}
+}
+
+// add adds id and reports whether it was not there before.
+func (r *recent) add(id uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.ids[id]; ok {
+		return false
+	}
+	delete(r.ids, r.ring[r.next])
+	r.ids[id] = struct{}{}
+	r.ring[r.next] = id
+	r.next = (r.next + 1) % len(r.ring)
+	return true
+}
+
+// remove forgets id, so that it may be added again.
+func (r *recent) remove(id uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.ids, id)
+}
