@@ -1,0 +1,117 @@
+package results
+
+import (
+	"fmt"
+	"time"
+)
+
+// The limits beyond which a cell's numbers say more about the generator or the
+// machine than about the flow. They are printed in docs/results.md.
+const (
+	// Send lag is part of every latency. It spoils a cell where it is both more
+	// than a client would notice and a substantial part of what was measured.
+	lagFloor = 2 * time.Millisecond // of the 99th percentile
+	lagShare = 0.25                 // of the answered (or last) stage's 99th percentile
+
+	canaryLimit = 5 * time.Millisecond // of the 99th percentile, for a warning
+	psiLimit    = 0.40                 // share of time in which tasks waited for a CPU, for a warning
+	stealLimit  = 0.05                 // share of CPU time that was stolen, for a warning
+	busyLimit   = 0.90                 // share of CPU time that was used, for a warning
+)
+
+// Judge decides whether the numbers of c may be trusted, and says why not.
+func (c *Cell) Judge() {
+	c.Why, c.Warnings = []string{}, []string{}
+	c.judgeOperations()
+	c.judgeGenerator()
+	c.warnOfMachine()
+	c.Valid = len(c.Why) == 0
+}
+
+func (c *Cell) judgeOperations() {
+	n := c.Counts
+	switch {
+	case !c.Finished:
+		c.why("it was cut short")
+	case n.Due == 0:
+		c.why("no operation was due in the measured time")
+	case !n.Closes():
+		c.why("%d operations were due but %d ended: this is a defect of flowbench", n.Due, n.OK+n.Failed+n.Unknown+n.Dropped)
+	}
+	if n.Dropped > 0 {
+		c.why("%d of %d operations were dropped: %d were under way at once, the limit (max_in_flight)",
+			n.Dropped, n.Due, c.Load.MaxInFlight)
+	}
+	if c.Finished && !c.Drained {
+		c.why("the drain ended before all work had: what seems lost may only have been late")
+	}
+	if c.Accounting.Unresolved > 0 {
+		c.why("the account gave up on %d commands", c.Accounting.Unresolved)
+	}
+}
+
+func (c *Cell) judgeGenerator() {
+	if c.SendLag == nil || c.SendLag.N() == 0 || !c.Load.Open() {
+		return
+	}
+	p99 := c.SendLag.Quantile(0.99)
+	last := c.LatencyOfAll(AnsweredStage)
+	if last == nil {
+		last = c.LatencyOfAll(AcceptedStage)
+	}
+	if last == nil || p99 <= lagFloor {
+		return
+	}
+	if of := last.Quantile(0.99); float64(p99) > lagShare*float64(of) {
+		c.why("operations started late: send lag p99 is %v of a latency p99 of %v", round3(p99), round3(of))
+	}
+}
+
+func (c *Cell) warnOfMachine() {
+	if c.Canary != nil && c.Canary.N() > 0 {
+		if p99 := c.Canary.Quantile(0.99); p99 > canaryLimit {
+			c.warn("the machine was not quiet: a goroutine that sleeps 1 ms woke up to %v late (p99)", round3(p99))
+		}
+	}
+	if c.Pressure.CPUSome > psiLimit {
+		c.warn("tasks waited for a CPU in %.0f %% of the time", 100*c.Pressure.CPUSome)
+	}
+	if c.Pressure.Steal > stealLimit {
+		c.warn("the hypervisor took %.0f %% of the CPU time", 100*c.Pressure.Steal)
+	}
+	if c.Pressure.Busy > busyLimit {
+		c.warn("the CPUs were busy %.0f %% of the time: the numbers are those of a saturated machine", 100*c.Pressure.Busy)
+	}
+	if c.Load.Open() && c.Counts.Due > 0 && c.Counts.Closes() {
+		if bad := c.Counts.Failed + c.Counts.Unknown; bad > 0 {
+			c.warn("%d of %d operations did not end ok: the latencies are of those that did", bad, c.Counts.Due)
+		}
+	}
+}
+
+func (c *Cell) why(format string, args ...any) { c.Why = append(c.Why, fmt.Sprintf(format, args...)) }
+func (c *Cell) warn(format string, args ...any) {
+	c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...))
+}
+
+// round3 shortens d to three significant digits.
+func round3(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return d.Round(unit)
+}
+
+// Sound reports whether every cell of r ran to its end and is valid.
+func (r *Run) Sound() bool {
+	if !r.Finished || len(r.Cells) != len(r.CellIDs) {
+		return false
+	}
+	for _, c := range r.Cells {
+		if !c.Valid {
+			return false
+		}
+	}
+	return true
+}

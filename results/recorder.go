@@ -1,0 +1,400 @@
+package results
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	maxLanes   = 256 // beyond, clients share lanes; a lane's lock is held for nanoseconds
+	laneBuffer = 512 // outcomes that a lane takes between two collections
+)
+
+// A CellRecorder records one cell. Outcome and Applied may be called by any
+// number of goroutines; Collect is called every now and then by one, and Close
+// once after the last of them.
+type CellRecorder struct {
+	config  CellConfig
+	clients []lane[Outcome]
+	service []lane[Applied]
+	issued  atomic.Uint64
+
+	mu      sync.Mutex // guards all below; taken by the collector, and by events, which are rare
+	cell    *Cell
+	account *account
+	lag     *Hist
+	warm    map[string]map[string]*Hist
+	seconds map[int]*openSecond
+	spare   []*openSecond
+	closed  int // seconds below are written
+	out     *bufio.Writer
+	err     error
+	live    Live
+}
+
+// A CellConfig is what a recorder must know of its cell.
+type CellConfig struct {
+	Cell    *Cell         // described, with everything that is to be counted still zero
+	Origin  time.Duration // when the load begins, on the runtime's clock
+	Seconds io.Writer     // where the seconds and the events go, as lines of JSON
+}
+
+// A lane is a buffer that one client appends to and the collector empties.
+type lane[T any] struct {
+	mu    sync.Mutex
+	items []T
+	spare []T
+	_     [64]byte // keep neighbours off this cache line
+}
+
+// take returns what has gathered in the lane. It stays valid until the next call.
+func (l *lane[T]) take() []T {
+	l.mu.Lock()
+	items := l.items
+	l.items = l.spare[:0]
+	l.spare = items
+	l.mu.Unlock()
+	return items
+}
+
+// add appends x and reports false where there is no room.
+func (l *lane[T]) add(x *T) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.items) == cap(l.items) {
+		return false
+	}
+	l.items = append(l.items, *x)
+	return true
+}
+
+func newLanes[T any](n int) []lane[T] {
+	lanes := make([]lane[T], min(max(n, 1), maxLanes))
+	for i := range lanes {
+		lanes[i].items, lanes[i].spare = make([]T, 0, laneBuffer), make([]T, 0, laneBuffer)
+	}
+	return lanes
+}
+
+// NewCellRecorder returns a recorder for the cell of config.
+func NewCellRecorder(config CellConfig) *CellRecorder {
+	c := config.Cell
+	c.Latency = make(map[string]map[string]*Hist)
+	c.Classes = make(map[string]int64)
+	c.SendLag, c.Canary = NewHist(), NewHist()
+	r := &CellRecorder{
+		config:  config,
+		clients: newLanes[Outcome](max(c.Load.Clients, c.Load.Users)),
+		service: newLanes[Applied](16),
+		cell:    c,
+		seconds: make(map[int]*openSecond),
+		out:     bufio.NewWriter(config.Seconds),
+	}
+	r.account = newAccount(&r.issued, r.join)
+	return r
+}
+
+// Outcome implements [Recorder].
+func (r *CellRecorder) Outcome(o Outcome) {
+	for l := &r.clients[o.Client%len(r.clients)]; !l.add(&o); {
+		r.Collect(o.Due)
+	}
+}
+
+// Applied implements [Recorder].
+func (r *CellRecorder) Applied(a Applied) {
+	for l := &r.service[a.Op%uint64(len(r.service))]; !l.add(&a); {
+		r.Collect(a.At)
+	}
+}
+
+// Event implements [Recorder].
+func (r *CellRecorder) Event(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cell.Events = append(r.cell.Events, e)
+	if len(r.cell.Events) > maxEvents {
+		r.cell.Events = r.cell.Events[:maxEvents]
+		return
+	}
+	r.writeLine(line{Event: &e})
+	r.flush() // events are what a reader of a crashed run looks for first
+}
+
+// maxEvents bounds the events of a cell: a connection that flaps for hours must
+// not fill the memory.
+const maxEvents = 10_000
+
+// Stray takes an answer that nobody waited for (any more).
+func (r *CellRecorder) Stray(op uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if op == 0 || op > r.issued.Load() {
+		r.account.sums.Unexpected++
+		return
+	}
+	r.account.sums.LateAnswers++
+}
+
+// Late records how late the canary woke.
+func (r *CellRecorder) Late(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cell.Canary.Record(d)
+}
+
+// Issue notes that operations up to id may have been started. It is called
+// before the first of them is.
+func (r *CellRecorder) Issue(id uint64) {
+	for {
+		old := r.issued.Load()
+		if old >= id || r.issued.CompareAndSwap(old, id) {
+			return
+		}
+	}
+}
+
+// Undecided returns how many commands have ended without having failed and have
+// not been applied, as far as has been collected.
+func (r *CellRecorder) Undecided() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.account.owed()
+}
+
+// Collect takes in what has been recorded so far and writes the seconds that
+// are complete: those that ended so long before now that all their operations
+// have timed out.
+func (r *CellRecorder) Collect(now time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gather()
+	complete := int((now - r.config.Origin - r.cell.Load.Timeout - time.Second) / time.Second)
+	for r.closed < complete {
+		r.closeSecond()
+	}
+}
+
+// gather empties all lanes.
+func (r *CellRecorder) gather() {
+	for i := range r.service {
+		for _, a := range r.service[i].take() {
+			r.account.apply(a)
+			if a.Instance >= 0 && a.Instance < len(r.cell.Served) {
+				r.cell.Served[a.Instance]++
+			}
+		}
+	}
+	for i := range r.clients {
+		for _, o := range r.clients[i].take() {
+			r.outcome(o)
+		}
+	}
+}
+
+// outcome takes one outcome into the counts, the histograms and the account.
+func (r *CellRecorder) outcome(o Outcome) {
+	s := r.secondOf(o.Due)
+	s.counts.add(o.Status)
+	measured := r.measured(o.Due)
+	if measured {
+		r.cell.Counts.add(o.Status)
+		if o.Class != "" {
+			r.cell.Classes[o.Class]++
+		}
+	} else {
+		r.cell.WarmupOps.add(o.Status)
+	}
+	if o.Status == Dropped {
+		return
+	}
+	if o.Class == corruptClass {
+		r.account.sums.Unexpected++
+	}
+	lag := o.Started - o.Due
+	s.hist(lagHist).Record(lag)
+	if measured {
+		r.cell.SendLag.Record(lag)
+	}
+	if o.Status == OK {
+		r.latency(s, o, AcceptedStage, o.Accepted)
+		r.latency(s, o, AnsweredStage, o.Answered)
+		r.live.note(o)
+	}
+	if o.Kind == Command {
+		r.account.end(o)
+	}
+}
+
+// corruptClass is the class of answers with other bytes than were asked for.
+const corruptClass = "corrupt"
+
+// join records when a command was applied, once its outcome is known as well.
+func (r *CellRecorder) join(o Outcome, a Applied) {
+	if o.Status == OK {
+		r.latency(r.secondOf(o.Due), o, AppliedStage, a.At)
+	}
+}
+
+// latency records that o reached stage at the given time, if it did.
+func (r *CellRecorder) latency(s *openSecond, o Outcome, stage Stage, at time.Duration) {
+	if at == 0 {
+		return
+	}
+	d := at - o.Due
+	s.hist(histIndex(o.Kind, stage)).Record(d)
+	if !r.measured(o.Due) {
+		return
+	}
+	kind := r.cell.Latency[o.Kind.String()]
+	if kind == nil {
+		kind = make(map[string]*Hist)
+		r.cell.Latency[o.Kind.String()] = kind
+	}
+	h := kind[stage.String()]
+	if h == nil {
+		h = NewHist()
+		kind[stage.String()] = h
+	}
+	h.Record(d)
+}
+
+// measured reports whether operations due at the given time count.
+func (r *CellRecorder) measured(due time.Duration) bool {
+	return due-r.config.Origin >= r.cell.Load.Warmup
+}
+
+// Close takes in the last of what was recorded and completes the cell. It
+// returns the first error of writing seconds.
+func (r *CellRecorder) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gather()
+	for len(r.seconds) > 0 {
+		r.closeSecond()
+	}
+	r.account.close()
+	r.cell.Accounting = r.account.sums
+	r.flush()
+	return r.err
+}
+
+// Live returns how the cell is doing, for progress displays. The histogram in
+// it belongs to the caller.
+func (r *CellRecorder) Live() Live {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.live
+	l.Counts, l.Warmup = r.cell.Counts, r.cell.WarmupOps
+	r.live = Live{}
+	return l
+}
+
+// Live is how a cell is doing: counts since its beginning, and the latency of
+// answered operations, or of accepted ones that expect no answer, since the
+// last look.
+type Live struct {
+	Counts, Warmup Counts
+	Latency        *Hist // nil where nothing has ended
+}
+
+func (l *Live) note(o Outcome) {
+	if l.Latency == nil {
+		l.Latency = newCoarseHist()
+	}
+	l.Latency.Record(max(o.Answered, o.Accepted) - o.Due)
+}
+
+// An openSecond is a second that operations may still be added to.
+type openSecond struct {
+	counts Counts
+	hists  [int(numKinds)*int(numStages) + 1]*Hist
+}
+
+const lagHist = int(numKinds) * int(numStages)
+
+func histIndex(k Kind, s Stage) int { return int(k)*int(numStages) + int(s) }
+
+func (s *openSecond) hist(i int) *Hist {
+	if s.hists[i] == nil {
+		s.hists[i] = newCoarseHist()
+	}
+	return s.hists[i]
+}
+
+// secondOf returns the second that operations due at the given time belong to.
+// Seconds that have been written are not opened again: what comes for them
+// later is only in the cell's own histograms.
+func (r *CellRecorder) secondOf(due time.Duration) *openSecond {
+	at := max(int((due-r.config.Origin)/time.Second), r.closed)
+	s := r.seconds[at]
+	if s == nil {
+		if n := len(r.spare); n > 0 {
+			s, r.spare = r.spare[n-1], r.spare[:n-1]
+		} else {
+			s = new(openSecond)
+		}
+		r.seconds[at] = s
+	}
+	return s
+}
+
+// closeSecond writes the oldest open second.
+func (r *CellRecorder) closeSecond() {
+	s := r.seconds[r.closed]
+	delete(r.seconds, r.closed)
+	if s == nil {
+		s = new(openSecond)
+	}
+	sec := Second{At: r.closed, Phase: "measured", Counts: s.counts, Hists: make(map[string]*Hist)}
+	if !r.measured(r.config.Origin + time.Duration(r.closed)*time.Second) {
+		sec.Phase = "warmup"
+	}
+	for _, k := range Kinds() {
+		for _, st := range Stages() {
+			if h := s.hists[histIndex(k, st)]; h != nil && h.N() > 0 {
+				sec.Hists[k.String()+"/"+st.String()] = h
+			}
+		}
+	}
+	if h := s.hists[lagHist]; h != nil && h.N() > 0 {
+		sec.Hists["send_lag"] = h
+	}
+	r.writeLine(line{Second: &sec})
+	r.flush()
+	r.closed++
+	s.counts = Counts{}
+	for _, h := range s.hists {
+		if h != nil {
+			h.Reset()
+		}
+	}
+	r.spare = append(r.spare, s)
+}
+
+// A line is one line of a cell's file of seconds.
+type line struct {
+	Second *Second `json:"second,omitempty"`
+	Event  *Event  `json:"event,omitempty"`
+}
+
+func (r *CellRecorder) writeLine(l line) {
+	b, err := json.Marshal(l)
+	if err == nil {
+		_, err = r.out.Write(append(b, '\n'))
+	}
+	r.keep(err)
+}
+
+func (r *CellRecorder) flush() { r.keep(r.out.Flush()) }
+
+func (r *CellRecorder) keep(err error) {
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("write seconds of cell %s: %w", r.cell.ID, err)
+	}
+}

@@ -1,0 +1,232 @@
+package results
+
+import "time"
+
+// RunSchema names the layout of run directories.
+const RunSchema = "flowbench.run/1"
+
+// A Run is one execution of a plan.
+type Run struct {
+	Schema   string            `json:"schema"`
+	ID       string            `json:"id"`
+	Scenario string            `json:"scenario"`
+	Question string            `json:"question"`
+	Seed     uint64            `json:"seed"`
+	Started  time.Time         `json:"started"`
+	Ended    time.Time         `json:"ended,omitzero"`
+	Finished bool              `json:"finished"`         // every cell ran to its end
+	Reason   string            `json:"reason,omitempty"` // why it is not finished, if it could still be said
+	Host     Host              `json:"host"`
+	Versions map[string]string `json:"versions"` // of flowbench, Go and what was measured
+	Command  []string          `json:"command"`  // to run it again; without credentials
+	CellIDs  []string          `json:"cells"`    // of the plan, in its order
+
+	Cells []*Cell `json:"-"` // those that began, in the order of the plan
+}
+
+// A Host is the machine that a run ran on.
+type Host struct {
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+	Kernel   string `json:"kernel,omitempty"`
+	CPU      string `json:"cpu,omitempty"`
+	CPUs     int    `json:"cpus"`
+	MemoryMB int64  `json:"memory_mb,omitempty"`
+}
+
+// A Cell is what happened in one cell of the plan.
+type Cell struct {
+	ID      string `json:"id"`
+	Flow    string `json:"flow"`
+	Broker  string `json:"broker,omitempty"` // empty for flows without a broker
+	Edge    string `json:"edge,omitempty"`
+	Payload string `json:"payload"`
+	Store   string `json:"store,omitempty"`
+	Summary string `json:"summary"` // of the flow, one phrase
+	Promise string `json:"promise"` // of the flow: at most once, at least once
+
+	Load       Load              `json:"load"`
+	Guarantees map[string]string `json:"guarantees,omitempty"` // of the broker; see docs/results.md
+	Settings   map[string]string `json:"settings,omitempty"`   // of broker, service and clients, for people
+
+	Finished   bool             `json:"finished"` // it ran to the end of its drain
+	Drained    bool             `json:"drained"`  // nothing was left under way or waiting when it ended
+	Valid      bool             `json:"valid"`
+	Why        []string         `json:"why"`      // why it is not valid
+	Warnings   []string         `json:"warnings"` // what qualifies its numbers without spoiling them
+	Counts     Counts           `json:"counts"`   // operations due in the measured time
+	WarmupOps  Counts           `json:"warmup"`   // operations due in the warm-up
+	Classes    map[string]int64 `json:"classes"`  // why operations due in the measured time were not ok
+	Accounting Accounting       `json:"accounting"`
+	Served     []int64          `json:"served,omitempty"` // commands applied by each instance
+	Cost       Cost             `json:"cost"`
+	Pressure   Pressure         `json:"pressure"`
+
+	// Latency from due, of the operations that were due in the measured time and
+	// ended ok: kind, then stage. A stage that no operation reached is absent.
+	Latency map[string]map[string]*Hist `json:"latency"`
+	SendLag *Hist                       `json:"send_lag"` // started − due, of those that started in the measured time
+	Canary  *Hist                       `json:"canary"`   // how late a goroutine woke from sleeping 1 ms
+
+	Seconds []Second `json:"-"` // by due time; see Second
+	Events  []Event  `json:"-"`
+}
+
+// Load is the load of a cell, as far as reports speak of it.
+type Load struct {
+	Arrivals     string        `json:"arrivals"` // constant, poisson, closed
+	RatePerS     float64       `json:"rate_per_s,omitempty"`
+	Users        int           `json:"users,omitempty"`
+	ThinkTime    time.Duration `json:"think_time_ns,omitempty"`
+	Clients      int           `json:"clients"`
+	CommandShare float64       `json:"command_share"`
+	PayloadBytes int           `json:"payload_bytes"`
+	MaxInFlight  int           `json:"max_in_flight"`
+	Timeout      time.Duration `json:"timeout_ns"`
+	Warmup       time.Duration `json:"warmup_ns"`
+	Measured     time.Duration `json:"measured_ns"`
+}
+
+// Open reports whether operations arrive on a schedule, whatever becomes of the
+// earlier ones.
+func (l Load) Open() bool { return l.Arrivals != "closed" }
+
+// Counts says how operations ended. Due is the sum of the others.
+type Counts struct {
+	Due     int64 `json:"due"`
+	OK      int64 `json:"ok"`
+	Failed  int64 `json:"failed"`
+	Unknown int64 `json:"unknown"`
+	Dropped int64 `json:"dropped"`
+}
+
+// Closes reports whether every operation that was due ended in exactly one way.
+func (c Counts) Closes() bool { return c.Due == c.OK+c.Failed+c.Unknown+c.Dropped }
+
+// add counts one operation that ended with s.
+func (c *Counts) add(s Status) {
+	c.Due++
+	switch s {
+	case OK:
+		c.OK++
+	case Failed:
+		c.Failed++
+	case Unknown:
+		c.Unknown++
+	case Dropped:
+		c.Dropped++
+	}
+}
+
+// OfferedPerS returns how many operations per second were due in the measured
+// time of c.
+func (c *Cell) OfferedPerS() float64 { return perSecond(c.Counts.Due, c.Load.Measured) }
+
+// AchievedPerS returns how many of them per second ended ok.
+func (c *Cell) AchievedPerS() float64 { return perSecond(c.Counts.OK, c.Load.Measured) }
+
+func perSecond(n int64, d time.Duration) float64 {
+	if d <= 0 {
+		return 0
+	}
+	return float64(n) / d.Seconds()
+}
+
+// LatencyOf returns the histogram of a kind and stage, or nil where no
+// operation of that kind reached that stage.
+func (c *Cell) LatencyOf(k Kind, s Stage) *Hist {
+	h := c.Latency[k.String()][s.String()]
+	if h == nil || h.N() == 0 {
+		return nil
+	}
+	return h
+}
+
+// LatencyOfAll returns the merged histogram of both kinds at a stage, or nil
+// where no operation reached it.
+func (c *Cell) LatencyOfAll(s Stage) *Hist {
+	var all *Hist
+	for _, k := range Kinds() {
+		h := c.LatencyOf(k, s)
+		if h == nil {
+			continue
+		}
+		if all == nil {
+			all = NewHist()
+		}
+		all.Merge(h)
+	}
+	return all
+}
+
+// Accounting compares what clients were told with what the service did, over
+// all commands of a cell, the warm-up included.
+type Accounting struct {
+	Attempted    int64 `json:"attempted"`    // commands that a client started
+	Acknowledged int64 `json:"acknowledged"` // of these, the client was told accepted or answered
+	Applied      int64 `json:"applied"`      // commands that the service did at least once
+	Lost         int64 `json:"lost"`         // acknowledged, and never applied by the end of the drain
+	Duplicated   int64 `json:"duplicated"`   // applied more than once
+	Extra        int64 `json:"extra"`        // applications beyond the first, all together
+	Reordered    int64 `json:"reordered"`    // applied before one of the same key that was acknowledged before it started
+	Unexpected   int64 `json:"unexpected"`   // applied or answered and never attempted, or with other bytes than were sent
+	Phantom      int64 `json:"phantom"`      // reported as failed, yet applied
+	Recovered    int64 `json:"recovered"`    // applied only after a fault had ended
+	LateAnswers  int64 `json:"late_answers"` // answers that came when nobody waited any more
+
+	UnknownApplied int64 `json:"unknown_applied"` // unknown to the client, and applied
+	UnknownNever   int64 `json:"unknown_never"`   // unknown to the client, and never applied
+
+	// Unresolved counts commands that the account had to give up on, because
+	// more were undecided at once than it can hold. It is 0 in a sound run.
+	Unresolved int64 `json:"unresolved"`
+}
+
+// Cost is what one operation costs, over all operations that were started in
+// the measured time. A nil field is one that the flow has no use of.
+type Cost struct {
+	BrokerMsgs       *float64 `json:"broker_msgs,omitempty"`       // messages published to the broker, answers included
+	BrokerDeliveries *float64 `json:"broker_deliveries,omitempty"` // messages received from it
+	BrokerBytes      *float64 `json:"broker_bytes,omitempty"`      // both ways, on all connections, protocol included
+	HTTPRequests     *float64 `json:"http_requests,omitempty"`     // polls and the hops behind a balancer included
+	HTTPBytes        *float64 `json:"http_bytes,omitempty"`        // both ways, on all connections, headers included
+	CPUus            *float64 `json:"cpu_us,omitempty"`            // CPU time of the flowbench process, generator included
+}
+
+// Pressure is how hard the machine had it while a cell was measured. A negative
+// number is one that the machine does not tell.
+type Pressure struct {
+	CPUSome  float64 `json:"cpu_some"`  // share of the time in which some task waited for a CPU (Linux PSI)
+	IOSome   float64 `json:"io_some"`   // share of the time in which some task waited for I/O (Linux PSI)
+	Steal    float64 `json:"steal"`     // share of CPU time that the hypervisor took away
+	Busy     float64 `json:"busy"`      // share of CPU time of the machine that was not idle
+	OwnCores float64 `json:"own_cores"` // CPU time of the flowbench process per second
+	GCPause  float64 `json:"gc_pause"`  // share of the time in which its garbage collector stopped it
+}
+
+// A Second is one second of a cell, by the due time of its operations. Its
+// histograms have two significant digits and hold operations that ended ok.
+type Second struct {
+	At       int              `json:"at_s"`  // seconds since the load began
+	Phase    string           `json:"phase"` // warmup, measured
+	Counts   Counts           `json:"counts"`
+	InFlight int              `json:"in_flight"` // operations under way when the second ended
+	Hists    map[string]*Hist `json:"hists"`     // "command/answered" and so on, and "send_lag"
+}
+
+// Hist returns the second's histogram of a kind and stage, or nil.
+func (s Second) Hist(k Kind, st Stage) *Hist { return s.Hists[k.String()+"/"+st.String()] }
+
+// Merged returns the second's histogram of both kinds at a stage, or nil.
+func (s Second) Merged(st Stage) *Hist {
+	var all *Hist
+	for _, k := range Kinds() {
+		if h := s.Hist(k, st); h != nil && h.N() > 0 {
+			if all == nil {
+				all = newCoarseHist()
+			}
+			all.Merge(h)
+		}
+	}
+	return all
+}

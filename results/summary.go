@@ -1,0 +1,118 @@
+package results
+
+import "time"
+
+// SummarySchema names the machine summary. Its fields keep their names and
+// meanings as long as this name stays; docs/results.md describes them.
+const SummarySchema = "flowbench.summary/1"
+
+// A Summary is a run in figures, for programs.
+type Summary struct {
+	Schema string        `json:"schema"`
+	Run    SummaryRun    `json:"run"`
+	Cells  []SummaryCell `json:"cells"`
+}
+
+// A SummaryRun says which run it is.
+type SummaryRun struct {
+	ID       string            `json:"id"`
+	Scenario string            `json:"scenario"`
+	Question string            `json:"question"`
+	Seed     uint64            `json:"seed"`
+	Started  time.Time         `json:"started"`
+	Finished bool              `json:"finished"`
+	Host     Host              `json:"host"`
+	Versions map[string]string `json:"versions"`
+}
+
+// A SummaryCell is one cell in figures. Rates and latencies are of the measured
+// time, the accounting is of the whole cell. What a flow does not have is absent.
+type SummaryCell struct {
+	ID           string                               `json:"id"`
+	Flow         string                               `json:"flow"`
+	Broker       string                               `json:"broker"`
+	Edge         string                               `json:"edge"`
+	Payload      string                               `json:"payload"`
+	Store        string                               `json:"store"`
+	Finished     bool                                 `json:"finished"`
+	Valid        bool                                 `json:"valid"`
+	Why          []string                             `json:"why"`
+	Warnings     []string                             `json:"warnings"`
+	Load         string                               `json:"load"` // open or closed
+	OfferedPerS  float64                              `json:"offered_per_s"`
+	AchievedPerS float64                              `json:"achieved_per_s"`
+	Promise      string                               `json:"promise"`
+	Guarantees   map[string]string                    `json:"guarantees"`
+	Counts       Counts                               `json:"counts"`
+	Warmup       Counts                               `json:"warmup"`
+	Classes      map[string]int64                     `json:"classes"`
+	Accounting   Accounting                           `json:"accounting"`
+	LatencyUS    map[string]map[string]SummaryLatency `json:"latency_us"`
+	SendLagUS    *SummaryLatency                      `json:"send_lag_us,omitempty"`
+	CanaryUS     *SummaryLatency                      `json:"canary_us,omitempty"`
+	CostPerOp    Cost                                 `json:"cost_per_op"`
+	Pressure     Pressure                             `json:"pressure"`
+	Served       []int64                              `json:"served,omitempty"`
+}
+
+// A SummaryLatency is a histogram in a few figures, in microseconds.
+type SummaryLatency struct {
+	N    int64   `json:"n"`
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p99_9"`
+	Max  float64 `json:"max"`
+}
+
+// Summary returns r in figures.
+func (r *Run) Summary() Summary {
+	s := Summary{Schema: SummarySchema, Cells: []SummaryCell{}, Run: SummaryRun{
+		ID: r.ID, Scenario: r.Scenario, Question: r.Question, Seed: r.Seed, Started: r.Started, Finished: r.Finished,
+		Host: r.Host, Versions: r.Versions,
+	}}
+	for _, c := range r.Cells {
+		s.Cells = append(s.Cells, c.summary())
+	}
+	return s
+}
+
+func (c *Cell) summary() SummaryCell {
+	load := "open"
+	if !c.Load.Open() {
+		load = "closed"
+	}
+	s := SummaryCell{
+		ID: c.ID, Flow: c.Flow, Broker: c.Broker, Edge: c.Edge, Payload: c.Payload, Store: c.Store,
+		Finished: c.Finished, Valid: c.Valid, Why: c.Why, Warnings: c.Warnings, Load: load,
+		OfferedPerS: c.OfferedPerS(), AchievedPerS: c.AchievedPerS(), Promise: c.Promise, Guarantees: c.Guarantees,
+		Counts: c.Counts, Warmup: c.WarmupOps, Classes: c.Classes, Accounting: c.Accounting,
+		LatencyUS: make(map[string]map[string]SummaryLatency), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
+		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served,
+	}
+	for _, k := range Kinds() {
+		for _, st := range Stages() {
+			h := c.LatencyOf(k, st)
+			if h == nil {
+				continue
+			}
+			if s.LatencyUS[k.String()] == nil {
+				s.LatencyUS[k.String()] = make(map[string]SummaryLatency)
+			}
+			s.LatencyUS[k.String()][st.String()] = *summarize(h)
+		}
+	}
+	return s
+}
+
+// summarize returns h in figures, or nil where nothing was recorded.
+func summarize(h *Hist) *SummaryLatency {
+	if h == nil || h.N() == 0 {
+		return nil
+	}
+	us := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
+	return &SummaryLatency{
+		N: h.N(), P50: us(h.Quantile(0.5)), P90: us(h.Quantile(0.9)), P99: us(h.Quantile(0.99)),
+		P999: us(h.Quantile(0.999)), Max: us(h.Max()),
+	}
+}
