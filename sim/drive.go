@@ -1,0 +1,268 @@
+package sim
+
+import (
+	"context"
+	"io"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"flowbench/flows"
+	"flowbench/results"
+	"flowbench/scenarios"
+	"flowbench/sim/host"
+	"flowbench/sim/pace"
+	"flowbench/sim/service"
+)
+
+const (
+	leadTime     = 20 * time.Millisecond // from fixing the origin to the first due operation
+	collectEvery = 50 * time.Millisecond
+	reportEvery  = 200 * time.Millisecond
+	canarySleep  = time.Millisecond
+)
+
+// A driver puts the load of one cell on its world.
+type driver struct {
+	*world
+	result   *results.Cell
+	recorder *results.CellRecorder
+	origin   time.Duration
+	end      time.Duration // of the load
+	report   func(Progress)
+
+	issued   atomic.Uint64
+	inFlight atomic.Int64
+	measure  measurement
+}
+
+// drive warms up, loads and drains, and completes the cell's result. It returns
+// the context's error if that cut it short; the result is complete even then.
+func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writer, report func(Progress)) error {
+	load := w.cell.Load
+	d := &driver{world: w, result: result, report: report, origin: w.runtime.Now() + leadTime}
+	d.end = d.origin + time.Duration(load.Warmup+load.Duration)
+	d.recorder = results.NewCellRecorder(results.CellConfig{Cell: result, Origin: d.origin, Seconds: seconds})
+	w.begin(d.recorder, d.origin)
+
+	side, stopSide := context.WithCancel(context.WithoutCancel(ctx))
+	waits := []func(context.Context) error{
+		w.runtime.Go(side, d.collect),
+		w.runtime.Go(side, d.watchCanary),
+		w.runtime.Go(side, d.measureCosts),
+	}
+	var err error
+	if load.Arrivals == scenarios.Closed {
+		err = d.closedLoad(ctx)
+	} else {
+		err = pace.Run(ctx, w.runtime.clock, load.Schedule(w.cell.Seed), d.origin, func(due time.Duration) { d.start(ctx, due) })
+	}
+	d.settle(ctx)
+	result.Drained = ctx.Err() == nil && d.drain(ctx)
+	stopSide()
+	for _, wait := range waits {
+		_ = wait(context.WithoutCancel(ctx)) // they have been told to end
+	}
+	d.event(results.Event{Kind: "phase", Name: "end"})
+	if cerr := d.recorder.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	result.Finished = err == nil
+	d.measure.complete(result, w.flow.Spec())
+	result.Judge()
+	return err
+}
+
+// start begins the operation that is due, if there is room for it.
+func (d *driver) start(ctx context.Context, due time.Duration) {
+	id := d.issued.Add(1)
+	d.recorder.Issue(id)
+	client := int(id % uint64(len(d.clients)))
+	if d.inFlight.Load() >= int64(d.cell.Load.MaxInFlight) {
+		kind, key := d.cell.Operation(id)
+		d.recorder.Outcome(results.Outcome{
+			Op: id, Client: client, Kind: results.Kind(kind), Key: uint32(key), Status: results.Dropped, Due: due,
+		})
+		return
+	}
+	d.inFlight.Add(1)
+	d.runtime.Go(ctx, func(ctx context.Context) {
+		defer d.inFlight.Add(-1)
+		d.operate(ctx, id, client, client, due)
+	})
+}
+
+// closedLoad lets every user ask, wait and think until the load ends.
+func (d *driver) closedLoad(ctx context.Context) error {
+	if err := d.runtime.Sleep(ctx, d.origin-d.runtime.Now()); err != nil {
+		return err
+	}
+	var waits []func(context.Context) error
+	for u := range d.cell.Load.Users {
+		waits = append(waits, d.runtime.Go(ctx, func(ctx context.Context) {
+			for ctx.Err() == nil {
+				due := d.runtime.Now()
+				if due >= d.end {
+					return
+				}
+				id := d.issued.Add(1)
+				d.recorder.Issue(id)
+				d.inFlight.Add(1)
+				d.operate(ctx, id, u, u%len(d.clients), due)
+				d.inFlight.Add(-1)
+				if think := time.Duration(d.cell.Load.ThinkTime); think > 0 {
+					_ = d.runtime.Sleep(ctx, think) // the loop looks at the context
+				}
+			}
+		}))
+	}
+	for _, wait := range waits {
+		_ = wait(context.WithoutCancel(ctx)) // users end with ctx, and no sooner than their operation
+	}
+	return ctx.Err()
+}
+
+// operate performs one operation and records its outcome. lane tells recorders
+// of the same user apart from others.
+func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due time.Duration) {
+	kind, key := d.cell.Operation(id)
+	var body []byte
+	if kind == flows.Command {
+		body = service.NewPayload(id, d.cell.Load.PayloadBytes)
+	}
+	op := flows.NewOp(d.runtime, id, kind, service.KeyName(key), body)
+	op.Reach(flows.Started)
+	octx, cancel := d.runtime.WithTimeout(ctx, time.Duration(d.cell.Load.Timeout))
+	err := d.clients[client].Do(octx, op)
+	cancel()
+	o := results.Outcome{
+		Op: id, Client: lane, Kind: results.Kind(kind), Key: uint32(key), Due: due,
+		Started: op.At(flows.Started), Accepted: op.At(flows.Accepted), Answered: op.At(flows.Answered),
+	}
+	outcome, class := flows.OutcomeOf(err)
+	if err == nil && !d.rightAnswer(op) {
+		outcome, class = flows.Undecided, flows.Corrupt
+	}
+	o.Status, o.Class = results.Status(outcome), string(class)
+	d.recorder.Outcome(o)
+	if err != nil {
+		d.engine.Log.Debug("operation not ok", "cell", d.cell.ID, "op", id, "kind", kind, "outcome", outcome, "error", err)
+	}
+}
+
+// rightAnswer reports whether op got the bytes that belong to it: a command the
+// receipt with its own id, a query what some operation wrote.
+func (d *driver) rightAnswer(op *flows.Op) bool {
+	if op.At(flows.Answered) == 0 {
+		return true // the flow brings no answer
+	}
+	id, intact := service.CheckPayload(op.Answer)
+	if op.Kind == flows.Command {
+		return intact && id == op.ID
+	}
+	return intact && id <= d.issued.Load()
+}
+
+// collect keeps the recorder's buffers short and the progress display going.
+func (d *driver) collect(ctx context.Context) {
+	var reported time.Duration
+	for d.runtime.Sleep(ctx, collectEvery) == nil {
+		now := d.runtime.Now()
+		d.recorder.Collect(now)
+		if now-reported >= reportEvery {
+			reported = now
+			d.report(Progress{Phase: d.phase(now), Elapsed: now - d.origin, Live: d.recorder.Live()})
+		}
+	}
+}
+
+func (d *driver) phase(now time.Duration) Phase {
+	switch {
+	case now >= d.end:
+		return Draining
+	case now-d.origin < time.Duration(d.cell.Load.Warmup):
+		return WarmUp
+	default:
+		return Measured
+	}
+}
+
+// watchCanary records how late a goroutine wakes that sleeps as anything else
+// in this process might, while the cell is measured.
+func (d *driver) watchCanary(ctx context.Context) {
+	if d.runtime.Sleep(ctx, d.origin+time.Duration(d.cell.Load.Warmup)-d.runtime.Now()) != nil {
+		return
+	}
+	for ctx.Err() == nil && d.runtime.Now() < d.end {
+		before := d.runtime.Now()
+		time.Sleep(canarySleep) // the runtime's own timers, with all their faults, are what is watched
+		d.recorder.Late(d.runtime.Now() - before - canarySleep)
+	}
+}
+
+// A measurement holds the counters at both ends of the measured time.
+type measurement struct{ from, to counters }
+
+// counters are everything that costs are computed from.
+type counters struct {
+	taken                          bool
+	host                           host.Sample
+	published, delivered, brokerIO int64
+	requests, edgeIO               int64
+}
+
+func (w *world) count() counters {
+	b, e := &w.brokerMeter, &w.edgeMeter
+	return counters{
+		taken: true, host: host.Take(),
+		published: b.Published.Load(), delivered: b.Delivered.Load(), brokerIO: b.BytesIn.Load() + b.BytesOut.Load(),
+		requests: e.Requests.Load(), edgeIO: e.BytesIn.Load() + e.BytesOut.Load(),
+	}
+}
+
+// measureCosts reads the counters when the measured time begins and ends.
+func (d *driver) measureCosts(ctx context.Context) {
+	d.event(results.Event{Kind: "phase", Name: string(WarmUp)})
+	if d.runtime.Sleep(ctx, d.origin+time.Duration(d.cell.Load.Warmup)-d.runtime.Now()) != nil {
+		return
+	}
+	d.event(results.Event{Kind: "phase", Name: string(Measured)})
+	d.measure.from = d.count()
+	if d.runtime.Sleep(ctx, d.end-d.runtime.Now()) != nil {
+		return
+	}
+	d.measure.to = d.count()
+	d.event(results.Event{Kind: "phase", Name: string(Draining)})
+}
+
+// complete computes costs per operation and the pressure on the machine.
+func (m *measurement) complete(c *results.Cell, spec flows.Spec) {
+	c.Pressure = results.Pressure{CPUSome: -1, IOSome: -1, Steal: -1, Busy: -1}
+	n := c.Counts.Due - c.Counts.Dropped
+	if !m.from.taken || !m.to.taken || n == 0 {
+		return
+	}
+	c.Pressure = m.to.host.Since(m.from.host)
+	each := func(delta int64) *float64 {
+		v := float64(delta) / float64(n)
+		return &v
+	}
+	c.Cost.CPUus = each(m.to.host.OwnCPU(m.from.host).Microseconds())
+	if spec.Uses.Has(flows.UsesBroker) {
+		c.Cost.BrokerMsgs = each(m.to.published - m.from.published)
+		c.Cost.BrokerDeliveries = each(m.to.delivered - m.from.delivered)
+		c.Cost.BrokerBytes = each(m.to.brokerIO - m.from.brokerIO)
+	}
+	if spec.Uses.Has(flows.UsesEdge) {
+		c.Cost.HTTPRequests = each(m.to.requests - m.from.requests)
+		c.Cost.HTTPBytes = each(m.to.edgeIO - m.from.edgeIO)
+	}
+}
+
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return s
+}

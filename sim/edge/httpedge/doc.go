@@ -1,0 +1,21 @@
+// Package httpedge is the REST edge: what web clients of a front end, or of the
+// service itself, speak in the flows that use HTTP.
+//
+//	POST /commands?key=K     take this command; the Idempotency-Key header names it
+//	GET  /commands/{id}      what became of a command
+//	GET  /queries/{key}      the value of a key
+//
+// A result comes as 200 with the result as body. A call that was taken and has
+// no result yet comes as 202 with Location, where to ask for it, and
+// Retry-After. Since that header counts whole seconds, Retry-After-Ms says it
+// in milliseconds, and clients that know it use it.
+//
+// Errors are problem documents (RFC 9457) with two members more: "outcome" says
+// whether the operation certainly failed or whether nobody knows, and "class"
+// says why. Gateways on the way answer 502 and 504 without them; that leaves
+// the outcome unknown, since the request may have arrived.
+//
+// Where a part has several backends, a load balancer stands before them: the
+// reverse proxy of the standard library, round robin. Everything listens on
+// loopback, all four server timeouts are set, and bodies are bounded.
+package httpedge

@@ -1,0 +1,159 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"flowbench/flows"
+	"flowbench/results"
+	"flowbench/scenarios"
+	"flowbench/sim/broker"
+	"flowbench/sim/wire"
+)
+
+// A Runner runs a plan and writes what happens. The engine in this process is
+// one.
+type Runner interface {
+	Run(ctx context.Context, p *scenarios.Plan, w *results.Writer) error
+}
+
+// An Engine runs plans in this process, on the wall clock.
+type Engine struct {
+	RunID    string // lower-case letters and digits; begins the name of everything at a broker
+	Flows    []flows.Flow
+	Drivers  []broker.Driver
+	Sources  *Sources
+	Dial     wire.Dialer
+	Progress func(Progress) // told how the run goes, several times a second; may be nil
+	Log      *slog.Logger
+}
+
+// Progress is how a run is doing.
+type Progress struct {
+	Cell    string
+	Index   int // of the cell, counting from 0
+	Cells   int
+	Phase   Phase
+	Elapsed time.Duration // since the load of the cell began
+	Length  time.Duration // of the load of the cell
+	Left    time.Duration // estimate for the whole run
+	Live    results.Live
+}
+
+// A Phase is what a cell is doing.
+type Phase string
+
+// The phases of a cell, in order.
+const (
+	Opening  Phase = "opening"
+	WarmUp   Phase = "warm-up"
+	Measured Phase = "measured"
+	Draining Phase = "draining"
+	Closing  Phase = "closing"
+	Done     Phase = "done"
+)
+
+// An EnvironmentError says that something outside of flowbench is not as it
+// must be: a broker that cannot be reached, a port that cannot be had.
+type EnvironmentError struct{ Err error }
+
+// Error implements error.
+func (e *EnvironmentError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *EnvironmentError) Unwrap() error { return e.Err }
+
+// checkTime is how long a broker has to answer when a run begins.
+const checkTime = 4 * time.Second
+
+// Check opens and closes a session on every broker of the plan, so that a run
+// begins only if all of them are there.
+func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
+	seen := make(map[string]bool)
+	for _, c := range p.Cells {
+		d, err := e.driver(c.Broker)
+		if err != nil {
+			return err
+		}
+		if d == nil || seen[d.Server] {
+			continue
+		}
+		seen[d.Server] = true
+		ctx, cancel := context.WithTimeout(ctx, checkTime)
+		s, err := e.openSession(ctx, d, c, &broker.Meter{}, func(broker.Event) {})
+		if err == nil {
+			err = s.Close(ctx)
+		}
+		cancel()
+		if err != nil {
+			return &EnvironmentError{err}
+		}
+	}
+	return nil
+}
+
+// Run implements [Runner]. It returns the context's error if that ended the run.
+func (e *Engine) Run(ctx context.Context, p *scenarios.Plan, w *results.Writer) error {
+	for i := range p.Cells {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := e.cell(ctx, p, i, w); err != nil {
+			return fmt.Errorf("run cell %s: %w", p.Cells[i].ID, err)
+		}
+	}
+	return nil
+}
+
+// cell runs one cell from opening its world to closing it.
+func (e *Engine) cell(ctx context.Context, p *scenarios.Plan, index int, w *results.Writer) (err error) {
+	report := e.reporter(p, index)
+	report(Progress{Phase: Opening})
+	world, err := e.open(ctx, p.Cells[index])
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, world.close(ctx)) }()
+	result := world.describe()
+	file, err := w.BeginCell(result)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if world.session != nil {
+		version := world.session.Version()
+		if err := w.Update(func(r *results.Run) { r.Versions[world.cell.Broker] = version }); err != nil {
+			return err
+		}
+	}
+	cut := world.drive(ctx, result, file, report)
+	if err := w.WriteCell(result); err != nil {
+		return err
+	}
+	report(Progress{Phase: Closing})
+	return cut
+}
+
+// reporter returns a function that completes and passes on progress.
+func (e *Engine) reporter(p *scenarios.Plan, index int) func(Progress) {
+	load := p.Cells[index].Load
+	length := time.Duration(load.Warmup + load.Duration)
+	var rest time.Duration
+	for _, c := range p.Cells[index+1:] {
+		rest += time.Duration(c.Load.Warmup+c.Load.Duration) + closingTime
+	}
+	return func(pr Progress) {
+		if e.Progress == nil {
+			return
+		}
+		pr.Cell, pr.Index, pr.Cells, pr.Length = p.Cells[index].ID, index, len(p.Cells), length
+		pr.Left = rest + max(length-pr.Elapsed, 0)
+		e.Progress(pr)
+	}
+}
+
+// closingTime is about how long a cell takes besides its load.
+const closingTime = 500 * time.Millisecond

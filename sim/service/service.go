@@ -1,0 +1,242 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"flowbench/flows"
+	"flowbench/results"
+	"flowbench/scenarios"
+)
+
+// A Config describes a service.
+type Config struct {
+	Service      scenarios.Service
+	Keys         int // pieces of state, named by [KeyName]
+	PayloadBytes int // of the values before the first command
+	Seed         uint64
+	Applied      func(results.Applied) // the ledger; called concurrently
+}
+
+// A Service implements [flows.Service].
+type Service struct {
+	runtime flows.Runtime
+	config  Config
+	origin  atomic.Int64 // when the load began, ns on the runtime's clock
+	workers []*slots
+	state   []value
+	known   *outcomes
+	busy    atomic.Int64
+	handled atomic.Int64
+}
+
+// A value is one piece of the service's state.
+type value struct {
+	mu      sync.Mutex
+	version uint64
+	body    []byte
+}
+
+// New returns a service with its initial state: every key has a payload of no
+// operation.
+func New(rt flows.Runtime, config Config) *Service {
+	s := &Service{runtime: rt, config: config, state: make([]value, config.Keys), known: newOutcomes(knownCommands)}
+	for range config.Service.Instances {
+		s.workers = append(s.workers, &slots{runtime: rt, free: config.Service.Workers})
+	}
+	initial := NewPayload(0, config.PayloadBytes)
+	for i := range s.state {
+		s.state[i].body = initial
+	}
+	return s
+}
+
+// Begin tells the service when the load begins; stalls count from there.
+func (s *Service) Begin(origin time.Duration) { s.origin.Store(int64(origin)) }
+
+// Busy returns how many requests are being worked on or wait for a worker.
+func (s *Service) Busy() int64 { return s.busy.Load() }
+
+// Handled returns how many requests have been dealt with since the beginning.
+func (s *Service) Handled() int64 { return s.handled.Load() }
+
+// keyPrefix begins the name of every key.
+const keyPrefix = "k"
+
+// KeyName returns the name of key number i.
+func KeyName(i int) string { return keyPrefix + strconv.Itoa(i) }
+
+// Handle implements [flows.Service].
+func (s *Service) Handle(ctx context.Context, instance int, r flows.Request) (flows.Response, error) {
+	s.busy.Add(1)
+	defer s.busy.Add(-1)
+	defer s.handled.Add(1)
+	w := s.workers[instance]
+	if err := w.acquire(ctx); err != nil {
+		return flows.Response{}, fmt.Errorf("wait for a worker: %w", err)
+	}
+	defer w.release()
+	cost, refused := s.draw(r)
+	if err := s.runtime.Sleep(ctx, cost); err != nil {
+		return flows.Response{}, fmt.Errorf("work on %v: %w", r.Kind, err)
+	}
+	if err := s.sitOutStall(ctx); err != nil {
+		return flows.Response{}, fmt.Errorf("work on %v: %w", r.Kind, err)
+	}
+	if refused {
+		if r.Kind == flows.Command {
+			s.known.set(r.ID, flows.Denied)
+		}
+		return flows.Response{Status: flows.Denied}, nil
+	}
+	switch r.Kind {
+	case flows.Command:
+		return s.apply(instance, r), nil
+	case flows.Query:
+		return s.read(r.Key), nil
+	default:
+		return s.tell(r.ID), nil
+	}
+}
+
+// draw returns how long r takes and whether it is refused. Both follow from the
+// seed and the operation alone. Asking for a status is never refused, and takes
+// as long as the operation did that it asks for.
+func (s *Service) draw(r flows.Request) (cost time.Duration, refused bool) {
+	rng := rand.New(rand.NewPCG(s.config.Seed, r.ID))
+	cost = sample(s.config.Service.Time, rng)
+	return cost, r.Kind != flows.StatusOf && rng.Float64() < s.config.Service.ErrorRate
+}
+
+// sample draws from a distribution of service times.
+func sample(t scenarios.ServiceTime, rng *rand.Rand) time.Duration {
+	mean := float64(t.Mean)
+	switch t.Distribution {
+	case scenarios.Exponential:
+		mean *= rng.ExpFloat64()
+	case scenarios.Lognormal:
+		// exp(N(µ,σ²)) has the mean exp(µ+σ²/2); µ is chosen to give the one asked for.
+		mean *= math.Exp(t.Sigma*rng.NormFloat64() - t.Sigma*t.Sigma/2)
+	case scenarios.Bimodal:
+		if rng.Float64() < t.SlowShare {
+			mean = float64(t.SlowMean)
+		}
+	}
+	return time.Duration(min(mean, float64(longestService)))
+}
+
+// longestService cuts off what unbounded distributions may draw.
+const longestService = time.Hour
+
+// sitOutStall waits while the service stalls.
+func (s *Service) sitOutStall(ctx context.Context) error {
+	st := s.config.Service.Stall
+	if st == nil {
+		return nil
+	}
+	since := s.runtime.Now() - time.Duration(s.origin.Load())
+	if into := since % time.Duration(st.Every); since >= 0 && into < time.Duration(st.For) {
+		return s.runtime.Sleep(ctx, time.Duration(st.For)-into)
+	}
+	return nil
+}
+
+// apply changes the state and tells the ledger, both under the key's lock, so
+// that versions are in the order of the changes.
+func (s *Service) apply(instance int, r flows.Request) flows.Response {
+	op, intact := CheckPayload(r.Body)
+	key, known := s.key(r.Key)
+	applied := results.Applied{
+		Op: r.ID, Key: uint32(key), Instance: instance, Corrupt: !intact || !known || op != r.ID,
+	}
+	v := &s.state[key]
+	body := append([]byte(nil), r.Body...)
+	v.mu.Lock()
+	v.version++
+	v.body = body
+	applied.Version, applied.At = v.version, s.runtime.Now()
+	s.config.Applied(applied)
+	v.mu.Unlock()
+	s.known.set(r.ID, flows.Done)
+	return receipt(r.ID)
+}
+
+// read returns the value of a key. Values are replaced and never changed, so
+// that the bytes can be handed out.
+func (s *Service) read(name string) flows.Response {
+	key, known := s.key(name)
+	if !known {
+		return flows.Response{Status: flows.Denied}
+	}
+	v := &s.state[key]
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return flows.Response{Status: flows.Done, Body: v.body}
+}
+
+// tell returns what became of a command.
+func (s *Service) tell(op uint64) flows.Response {
+	switch status, ok := s.known.get(op); {
+	case !ok:
+		return flows.Response{Status: flows.Pending}
+	case status == flows.Denied:
+		return flows.Response{Status: flows.Denied}
+	}
+	return receipt(op)
+}
+
+// receipt is the answer to a command that was applied.
+func receipt(op uint64) flows.Response {
+	return flows.Response{Status: flows.Done, Body: NewPayload(op, MinPayload)}
+}
+
+// key returns the number of a key, and 0 and false for one that does not exist.
+func (s *Service) key(name string) (int, bool) {
+	digits, ok := strings.CutPrefix(name, keyPrefix)
+	i, err := strconv.Atoi(digits)
+	if !ok || err != nil || i < 0 || i >= len(s.state) {
+		return 0, false
+	}
+	return i, true
+}
+
+// knownCommands is how many of the latest commands the service can tell the
+// status of.
+const knownCommands = 1 << 18
+
+// outcomes remembers what became of the latest commands.
+type outcomes struct {
+	mu   sync.Mutex
+	of   map[uint64]flows.Status
+	ring []uint64
+	next int
+}
+
+func newOutcomes(size int) *outcomes {
+	return &outcomes{of: make(map[uint64]flows.Status), ring: make([]uint64, size)}
+}
+
+func (o *outcomes) set(op uint64, s flows.Status) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, known := o.of[op]; !known {
+		delete(o.of, o.ring[o.next])
+		o.ring[o.next] = op
+		o.next = (o.next + 1) % len(o.ring)
+	}
+	o.of[op] = s
+}
+
+func (o *outcomes) get(op uint64) (flows.Status, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s, ok := o.of[op]
+	return s, ok
+}

@@ -1,0 +1,316 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"flowbench/flows"
+	"flowbench/results"
+	"flowbench/scenarios"
+	"flowbench/sim/broker"
+	"flowbench/sim/edge/httpedge"
+	"flowbench/sim/service"
+)
+
+// A world is what one cell runs in.
+type world struct {
+	engine  *Engine
+	cell    scenarios.Cell
+	flow    flows.Flow
+	runtime *Wall
+	session broker.Session // nil for flows without a broker
+	service *service.Service
+	clients []flows.Client
+	stop    context.CancelFunc // ends the server and whatever lives as long
+	served  func(context.Context) error
+	fail    error // of the server, once served has returned
+
+	brokerMeter broker.Meter
+	edgeMeter   httpedge.Meter
+
+	recorder atomic.Pointer[results.CellRecorder] // nil before the load
+
+	mu     sync.Mutex
+	origin time.Duration
+	early  []results.Event // what happened before the load, on the runtime's clock
+}
+
+// openTime is how long the parts of a world may take to get ready.
+const openTime = 10 * time.Second
+
+// open builds the world of a cell and starts its server and clients. What it
+// cannot have is an [EnvironmentError].
+func (e *Engine) open(ctx context.Context, c scenarios.Cell) (*world, error) {
+	w := &world{engine: e, cell: c, runtime: NewWall()}
+	for _, f := range e.Flows {
+		if f.Spec().Name == c.Flow {
+			w.flow = f
+		}
+	}
+	if w.flow == nil {
+		w.runtime.Close()
+		return nil, fmt.Errorf("open cell: no flow is named %q", c.Flow)
+	}
+	// What lives as long as the world must not end with the run's context: closing
+	// has an order.
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	w.stop = stop
+	setup, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	if err := w.start(setup, life); err != nil {
+		return nil, &EnvironmentError{errors.Join(err, w.close(ctx))}
+	}
+	return w, nil
+}
+
+// start brings up the parts in order. ctx bounds the starting, life is how long
+// they last.
+func (w *world) start(ctx, life context.Context) error {
+	env, err := w.environment(ctx)
+	if err != nil {
+		return err
+	}
+	server, err := w.flow.Listen(ctx, env)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	w.served = w.runtime.Go(life, func(ctx context.Context) { w.fail = server.Serve(ctx) })
+	for id := range w.cell.Load.Clients {
+		client, err := w.flow.Dial(context.WithoutCancel(ctx), env, id)
+		if err != nil {
+			return fmt.Errorf("dial client %d: %w", id, err)
+		}
+		w.clients = append(w.clients, client)
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("dial client %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// environment makes the world as the flow sees it.
+func (w *world) environment(ctx context.Context) (flows.Env, error) {
+	c, spec := w.cell, w.flow.Spec()
+	w.service = service.New(w.runtime, service.Config{
+		Service: c.Service, Keys: c.Load.Keys, PayloadBytes: c.Load.PayloadBytes, Seed: c.Seed,
+		Applied: func(a results.Applied) { w.recorder.Load().Applied(a) },
+	})
+	env := flows.Env{
+		Runtime: w.runtime,
+		Service: w.service,
+		Settings: flows.Settings{
+			Instances: c.Service.Instances, Workers: c.Service.Workers, Timeout: time.Duration(c.Load.Timeout),
+			Polling: flows.Polling{
+				Interval: time.Duration(c.Polling.Interval), Backoff: c.Polling.Backoff, Max: time.Duration(c.Polling.Max),
+			},
+		},
+		Log:   w.engine.Log.With("cell", c.ID),
+		Stray: func(op uint64) { w.recorder.Load().Stray(op) },
+	}
+	if spec.Uses.Has(flows.UsesEdge) {
+		env.Edge = httpedge.New(httpedge.Config{
+			Timeout: time.Duration(c.Load.Timeout), MaxBody: int64(c.Load.PayloadBytes) + bodyHeadroom,
+			ConnectionsPerClient: c.Load.ConnectionsPerClient, Dial: w.engine.Dial, Meter: &w.edgeMeter, Log: env.Log,
+		})
+	}
+	if !spec.Uses.Has(flows.UsesBroker) {
+		return env, nil
+	}
+	driver, err := w.engine.driver(c.Broker)
+	if err != nil {
+		return env, err
+	}
+	w.session, err = w.engine.openSession(ctx, driver, c, &w.brokerMeter, w.notify)
+	env.Broker = w.session
+	return env, err
+}
+
+// bodyHeadroom is how much larger than its payload an HTTP body may be.
+const bodyHeadroom = 64 << 10
+
+// driver returns the driver of a name, and nil for no name.
+func (e *Engine) driver(name string) (*broker.Driver, error) {
+	if name == "" {
+		return nil, nil
+	}
+	for i := range e.Drivers {
+		if e.Drivers[i].Name == name {
+			return &e.Drivers[i], nil
+		}
+	}
+	return nil, fmt.Errorf("open cell: no broker is named %q", name)
+}
+
+// openSession opens a session of a cell on its broker.
+func (e *Engine) openSession(
+	ctx context.Context, d *broker.Driver, c scenarios.Cell, m *broker.Meter, notify func(broker.Event),
+) (broker.Session, error) {
+	addresses, err := e.Sources.Of(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.Open(ctx, broker.Config{
+		Addresses: addresses, Prefix: "fb-" + e.RunID + "-" + c.ID, Params: broker.Params(c.BrokerParams),
+		Dial: e.Dial, Meter: m, Notify: notify, Log: e.Log.With("cell", c.ID),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open broker %s: %w", d.Name, err)
+	}
+	return s, nil
+}
+
+// notify records what happened to a connection of a driver.
+func (w *world) notify(ev broker.Event) {
+	w.event(results.Event{Kind: string(ev.Kind), Name: ev.Conn, Text: ev.Detail})
+}
+
+// event records an event that happens now.
+func (w *world) event(ev results.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	rec := w.recorder.Load()
+	if rec == nil {
+		ev.At = w.runtime.Now()
+		w.early = append(w.early, ev)
+		return
+	}
+	ev.At = w.runtime.Now() - w.origin
+	rec.Event(ev)
+}
+
+// begin fixes the moment at which the load begins and makes the recorder known.
+func (w *world) begin(rec *results.CellRecorder, origin time.Duration) {
+	w.service.Begin(origin)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.origin = origin
+	for _, ev := range w.early {
+		ev.At -= origin
+		rec.Event(ev)
+	}
+	w.early = nil
+	w.recorder.Store(rec)
+}
+
+// closeTime is how long the parts of a world may take to close, all together.
+const closeTime = 3 * time.Second
+
+// close ends clients, then the server, then the broker session, whatever became
+// of ctx, and returns what could not be closed.
+func (w *world) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	var errs []error
+	for i, c := range w.clients {
+		if err := c.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close client %d: %w", i, err))
+		}
+	}
+	w.stop()
+	if w.served != nil {
+		if err := w.served(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("close server: %w", err))
+		} else if w.fail != nil {
+			errs = append(errs, fmt.Errorf("serve: %w", w.fail))
+		}
+	}
+	if w.session != nil {
+		if err := w.session.Close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("close broker session: %w", err))
+		}
+	}
+	ended := make(chan struct{})
+	go func() {
+		w.runtime.Close()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		errs = append(errs, errors.New("close world: some of its activities do not end"))
+	}
+	return errors.Join(errs...)
+}
+
+// describe returns the result of a cell with everything that is known before
+// its load.
+func (w *world) describe() *results.Cell {
+	c, spec := w.cell, w.flow.Spec()
+	r := &results.Cell{
+		ID: c.ID, Flow: c.Flow, Broker: c.Broker, Edge: c.Edge, Payload: c.Payload, Store: c.Store,
+		Summary: spec.Summary, Promise: spec.Promise.String(),
+		Load: results.Load{
+			Arrivals: string(c.Load.Arrivals), RatePerS: c.Load.RatePerS, Users: c.Load.Users,
+			ThinkTime: time.Duration(c.Load.ThinkTime), Clients: c.Load.Clients, CommandShare: c.Load.CommandShare,
+			PayloadBytes: c.Load.PayloadBytes, MaxInFlight: c.Load.MaxInFlight, Timeout: time.Duration(c.Load.Timeout),
+			Warmup: time.Duration(c.Load.Warmup), Measured: time.Duration(c.Load.Duration),
+		},
+		Settings: w.settings(),
+		Served:   make([]int64, c.Service.Instances),
+	}
+	if w.session == nil {
+		return r
+	}
+	if !w.session.Traits().Has(flows.Redelivers) {
+		r.Promise = flows.AtMostOnce.String() // a flow promises no more than its broker does
+	}
+	b, err := json.Marshal(w.session.Guarantees())
+	if err == nil {
+		err = json.Unmarshal(b, &r.Guarantees)
+	}
+	if err != nil {
+		w.engine.Log.Error("guarantees not readable", "error", err) // strings always are
+	}
+	return r
+}
+
+// settings lists what the cell ran with, for people.
+func (w *world) settings() map[string]string {
+	c := w.cell
+	s := map[string]string{
+		"service":  fmt.Sprintf("%d instances × %d workers", c.Service.Instances, c.Service.Workers),
+		"time":     timeText(c.Service.Time),
+		"timeout":  c.Load.Timeout.String(),
+		"keys":     fmt.Sprint(c.Load.Keys),
+		"payload":  fmt.Sprintf("%d bytes", c.Load.PayloadBytes),
+		"clients":  fmt.Sprint(c.Load.Clients),
+		"inflight": fmt.Sprintf("at most %d", c.Load.MaxInFlight),
+	}
+	if c.Service.ErrorRate > 0 {
+		s["refused"] = fmt.Sprintf("%.3g %% of the requests", 100*c.Service.ErrorRate)
+	}
+	if st := c.Service.Stall; st != nil {
+		s["stall"] = fmt.Sprintf("%v every %v", st.For, st.Every)
+	}
+	for _, a := range w.flow.Spec().Axes {
+		if a.Value == "poll" {
+			s["polling"] = fmt.Sprintf("first after %v, then %.3g times longer, at most %v",
+				c.Polling.Interval, c.Polling.Backoff, c.Polling.Max)
+		}
+	}
+	var params []string
+	for k, v := range c.BrokerParams {
+		params = append(params, k+"="+v)
+	}
+	if len(params) > 0 {
+		s["broker"] = strings.Join(sorted(params), ", ")
+	}
+	return s
+}
+
+func timeText(t scenarios.ServiceTime) string {
+	switch t.Distribution {
+	case scenarios.Lognormal:
+		return fmt.Sprintf("lognormal, mean %v, sigma %.3g", t.Mean, t.Sigma)
+	case scenarios.Bimodal:
+		return fmt.Sprintf("bimodal, %v, and %v for %.3g %%", t.Mean, t.SlowMean, 100*t.SlowShare)
+	default:
+		return fmt.Sprintf("%s, mean %v", t.Distribution, t.Mean)
+	}
+}
