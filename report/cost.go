@@ -1,0 +1,35 @@
+package report
+
+import (
+	"flowbench/report/words"
+	"flowbench/results"
+)
+
+// cost shows what one operation takes, on average over commands and queries.
+func cost(v view) section {
+	t := table{
+		Caption: "Cost of one operation, on average over all that were started in the measured time", Corner: "cell",
+		Groups: []group{{"", 1}, {"broker", 3}, {"HTTP", 2}, {"process", 1}},
+		Heads: []head{
+			{"messages", "published to the broker, answers included"}, {"deliveries", "received from the broker"},
+			{"bytes", "both ways, on all connections, protocol included"},
+			{"requests", "polls and the hops behind a balancer included"},
+			{"bytes", "both ways, on all connections, headers included"},
+			{"CPU", "of the flowbench process, the load generator included"},
+		},
+	}
+	t.Rows = v.rows(func(c *results.Cell) []entry {
+		return []entry{
+			optional(c.Cost.BrokerMsgs, words.Digits), optional(c.Cost.BrokerDeliveries, words.Digits),
+			optional(c.Cost.BrokerBytes, words.Bytes), optional(c.Cost.HTTPRequests, words.Digits),
+			optional(c.Cost.HTTPBytes, words.Bytes),
+			optional(c.Cost.CPUus, func(us float64) string { return words.Digits(us) + " µs" }),
+		}
+	})
+	return section{
+		ID: "cost", Title: "What one operation costs",
+		Lead: "Latency is half of the choice: each message, byte and request below is paid for at every operation, so " +
+			"multiply by your rate.",
+		Tables: []table{t},
+	}
+}

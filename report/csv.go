@@ -1,0 +1,77 @@
+package report
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"flowbench/report/words"
+	"flowbench/results"
+)
+
+// WriteCSV writes one row for each cell, kind and stage that operations reached,
+// and for a cell without any one row that says so by empty fields. Latencies are
+// in microseconds. Every row carries the counts and the account of its cell, so
+// that a filter on rows loses none of them. Text that a spreadsheet would take
+// for a formula is prefixed with an apostrophe.
+func WriteCSV(w io.Writer, run *results.Run) error {
+	out := csv.NewWriter(w)
+	rows := [][]string{{
+		"run", "cell", "flow", "broker", "kind", "stage",
+		"n", "p50_us", "p90_us", "p99_us", "p99_9_us", "max_us", "p99_resolved", "p99_9_resolved",
+		"offered_per_s", "achieved_per_s", "due", "ok", "failed", "unknown", "dropped",
+		"acknowledged", "lost", "duplicated", "valid", "finished",
+	}}
+	for _, c := range run.Cells {
+		rows = append(rows, cellRows(run, c)...)
+	}
+	if err := out.WriteAll(rows); err != nil {
+		return fmt.Errorf("write csv: %w", err)
+	}
+	return nil
+}
+
+// cellRows returns the rows of one cell.
+func cellRows(run *results.Run, c *results.Cell) [][]string {
+	head := []string{inert(run.ID), inert(c.ID), inert(c.Flow), inert(c.Broker)}
+	n, a := c.Counts, c.Accounting
+	tail := []string{perSecond(c.OfferedPerS()), perSecond(c.AchievedPerS())}
+	for _, v := range []int64{n.Due, n.OK, n.Failed, n.Unknown, n.Dropped, a.Acknowledged, a.Lost, a.Duplicated} {
+		tail = append(tail, strconv.FormatInt(v, 10))
+	}
+	tail = append(tail, strconv.FormatBool(c.Valid), strconv.FormatBool(c.Finished))
+	var rows [][]string
+	add := func(fields ...string) {
+		rows = append(rows, append(append(append([]string{}, head...), fields...), tail...))
+	}
+	for _, k := range results.Kinds() {
+		for _, s := range results.Stages() {
+			h := c.LatencyOf(k, s)
+			if h == nil {
+				continue
+			}
+			fields := []string{k.String(), s.String(), strconv.FormatInt(h.N(), 10)}
+			for _, p := range []float64{0.5, 0.9, 0.99, 0.999, 1} {
+				fields = append(fields, strconv.FormatFloat(float64(h.Quantile(p).Nanoseconds())/1e3, 'f', 1, 64))
+			}
+			add(append(fields, strconv.FormatBool(h.Resolved(0.99)), strconv.FormatBool(h.Resolved(0.999)))...)
+		}
+	}
+	if len(rows) == 0 {
+		add("", "", "0", "", "", "", "", "", "", "")
+	}
+	return rows
+}
+
+func perSecond(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
+
+// inert returns s, cleaned, so that a spreadsheet shows it and does not run it.
+func inert(s string) string {
+	s = words.Clean(s)
+	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}

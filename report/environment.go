@@ -1,0 +1,92 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"flowbench/report/words"
+	"flowbench/results"
+)
+
+// environment is what it takes to judge the run and to run it again.
+func environment(v view) section {
+	return section{
+		ID: "environment", Title: "Where it ran, and how to run it again",
+		Lead: "Another machine gives other figures: compare only runs whose rows below are the same. The same seed gives the " +
+			"same operations at the same times.",
+		Tables: []table{v.machine(), v.setup()},
+		Code:   commandLine(v.run.Command),
+	}
+}
+
+// machine is the table of the host, the versions and the seed.
+func (v view) machine() table {
+	h := v.run.Host
+	t := table{Caption: "Machine, versions and seed", Corner: "what", Heads: heads("value"), Wide: true}
+	add := func(name, value string) {
+		if value = words.Clean(value); value != "" {
+			t.Rows = append(t.Rows, row{Label: words.Clean(name), Cells: []entry{{Text: value}}})
+		}
+	}
+	add("run", v.run.ID)
+	add("seed", strconv.FormatUint(v.run.Seed, 10))
+	add("system", strings.Join([]string{h.OS, h.Arch, h.Kernel}, " "))
+	processors := words.Plural(int64(h.CPUs), "CPU")
+	if h.CPU != "" {
+		processors += ", " + h.CPU
+	}
+	add("processors", processors)
+	if h.MemoryMB > 0 {
+		add("memory", words.Count(h.MemoryMB)+" MB")
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.run.Versions)) {
+		add(name, v.run.Versions[name])
+	}
+	return t
+}
+
+// setup is the table of loads and settings.
+func (v view) setup() table {
+	t := table{Caption: "Load and settings of each cell", Corner: "cell", Heads: heads("load", "settings", "applied by"), Wide: true}
+	t.Rows = v.rows(func(c *results.Cell) []entry {
+		var settings []string
+		for _, k := range slices.Sorted(maps.Keys(c.Settings)) {
+			settings = append(settings, words.Clean(k)+": "+words.Clean(c.Settings[k]))
+		}
+		return []entry{
+			{Text: words.Load(c.Load)}, orAbsent(strings.Join(settings, "; ")), orAbsent(served(c)),
+		}
+	})
+	return t
+}
+
+func orAbsent(s string) entry {
+	if s == "" {
+		return entry{Text: words.Absent, Class: "faint"}
+	}
+	return entry{Text: s}
+}
+
+// served says how the commands were spread over the instances of the service.
+func served(c *results.Cell) string {
+	parts := make([]string, len(c.Served))
+	for i, n := range c.Served {
+		parts[i] = fmt.Sprintf("instance %d: %s", i, words.Count(n))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// commandLine returns args as a shell takes them.
+func commandLine(args []string) string {
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		quoted[i] = words.Clean(a)
+		if quoted[i] == "" || strings.Trim(quoted[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@%+") != "" {
+			quoted[i] = "'" + strings.ReplaceAll(quoted[i], "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}

@@ -1,0 +1,54 @@
+package report
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"flowbench/report/internal/fixture"
+	"flowbench/results"
+)
+
+// TestLook writes the report of every fixture to a directory, for somebody to
+// look at: no test can say whether a page is legible.
+func TestLook(t *testing.T) {
+	dir := flag.Lookup("look").Value.String()
+	if dir == "" {
+		t.Skip("run with -look=DIR to write reports for the eye")
+	}
+	for name, run := range map[string]*results.Run{
+		"one":      fixture.Run(fixture.Default()[:1], 30, 400),
+		"seven":    fixture.Run(fixture.Default(), 30, 400),
+		"twenty":   fixture.Run(fixture.Many(), 8, 300),
+		"troubled": fixture.Troubled(),
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		root, err := os.OpenRoot(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := WriteAll(root, run); err != nil {
+			t.Fatal(err)
+		}
+		for file, write := range map[string]func(*os.File) error{
+			"report.csv":     func(f *os.File) error { return WriteCSV(f, run) },
+			"report-80.txt":  func(f *os.File) error { return WriteText(f, run, 80, false) },
+			"report-160.txt": func(f *os.File) error { return WriteText(f, run, 160, true) },
+		} {
+			f, err := root.Create(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := write(f); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

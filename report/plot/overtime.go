@@ -1,0 +1,156 @@
+package plot
+
+import (
+	"fmt"
+
+	"gonum.org/v1/plot/vg"
+
+	"flowbench/results"
+)
+
+// mostWindows is how many points a line over time has at most. A longer run is
+// drawn in windows of several seconds, whose histograms are merged.
+const mostWindows = 120
+
+// overTime draws the median and the 99th percentile of each cell for every
+// second in which operations of kind k were due.
+func overTime(run *results.Run, labels []string, k results.Kind) (Figure, bool) {
+	all := seriesOf(run, labels, k)
+	title := kindWord(k) + ": latency over time"
+	f, ok := timeFigure(all, title, "Latency "+toStage(all),
+		func(s series, sec results.Second) *results.Hist { return sec.Hist(k, s.stage) })
+	f.Name, f.Section, f.Alt = "over-time-"+k.String(), "over-time", alt(all)
+	f.Caption = fmt.Sprintf("%s, latency %s, by the second in which operations were due. %s", kindWord(k), toStage(all), f.Caption)
+	return f, ok
+}
+
+// sendLagOverTime draws the same of the send lag.
+func sendLagOverTime(run *results.Run, labels []string) (Figure, bool) {
+	all := lagSeries(run, labels)
+	const title = "Send lag over time"
+	f, ok := timeFigure(all, title, "Time from due to started",
+		func(_ series, sec results.Second) *results.Hist { return sec.Hists["send_lag"] })
+	f.Name, f.Section, f.Alt = "send-lag-over-time", "send-lag", alt(all)
+	f.Caption = "Time from due to started, by the second in which operations were due. " + f.Caption
+	return f, ok
+}
+
+// A window is one or more seconds drawn as one.
+type window struct {
+	from, to float64 // seconds
+	p50, p99 float64 // microseconds; 0 where nothing was recorded
+	resolved bool    // p99 is
+}
+
+// timeFigure draws a panel for each of the series. It reports false if no second
+// has anything to show.
+func timeFigure(all []series, title, what string, of func(series, results.Second) *results.Hist) (Figure, bool) {
+	var extent span
+	end, perWindow := 0, 1
+	for _, s := range all {
+		for _, sec := range s.cell.Seconds {
+			end = max(end, sec.At+1)
+		}
+	}
+	perWindow = (end + mostWindows - 1) / mostWindows
+	lines := make([][]window, len(all))
+	for i, s := range all {
+		lines[i] = windows(s.cell.Seconds, perWindow, func(sec results.Second) *results.Hist { return of(s, sec) })
+		for _, w := range lines[i] {
+			if w.p50 > 0 {
+				extent.add(w.p50)
+				extent.add(w.p99)
+			}
+		}
+	}
+	if extent.max == 0 {
+		return Figure{}, false
+	}
+	spec := gridSpec{n: len(all), height: 100, left: 46, head: 20, most: 4}
+	if len(all) == 1 {
+		spec.height = 200
+	}
+	g, height := newGrid(spec)
+	each := "each second"
+	if perWindow > 1 {
+		each = fmt.Sprintf("each %d seconds", perWindow)
+	}
+	return Figure{
+		Title: title, height: height,
+		Caption: fmt.Sprintf("Thick line: p99 of %s, faint where fewer than 10 samples lie beyond it; thin line: p50. "+
+			"The warm-up is shaded and not part of any other figure. Gaps are seconds in which nothing ended ok.", each),
+		paint: func(sh *sheet) {
+			sh.title(title, what+", p99 (thick) and p50 (thin) of "+each+"; warm-up shaded")
+			for i, s := range all {
+				p := panel{area: g.area(i), x: timeAxis(float64(end)), y: latencyAxis(extent)}
+				sh.warmup(p, s.cell)
+				sh.frameAround(p, g, i, s.name)
+				sh.overTime(p, lines[i])
+			}
+			sh.axisName("seconds since the load began")
+		},
+	}, true
+}
+
+// windows merges the histograms of each n seconds.
+func windows(seconds []results.Second, n int, of func(results.Second) *results.Hist) []window {
+	var out []window
+	merged := results.NewHist()
+	for i := 0; i < len(seconds); {
+		first := seconds[i].At / n * n
+		merged.Reset()
+		for ; i < len(seconds) && seconds[i].At < first+n; i++ {
+			if h := of(seconds[i]); h != nil {
+				merged.Merge(h)
+			}
+		}
+		w := window{from: float64(first), to: float64(first + n)}
+		if merged.N() > 0 {
+			w.p50, w.p99 = micros(merged.Quantile(0.5)), micros(merged.Quantile(0.99))
+			w.resolved = merged.Resolved(0.99)
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+// warmup shades the time that is not measured.
+func (sh *sheet) warmup(p panel, c *results.Cell) {
+	if c.Load.Warmup <= 0 {
+		return
+	}
+	r := p.area
+	r.Max.X = p.at(c.Load.Warmup.Seconds(), p.y.min).X
+	sh.box(shade, 0, r)
+}
+
+// overTime draws the lines of one panel, as steps: between two seconds there is
+// nothing to interpolate.
+func (sh *sheet) overTime(p panel, ws []window) {
+	for i := 0; i < len(ws); {
+		j := i
+		for j < len(ws) && ws[j].p50 > 0 && ws[j].resolved == ws[i].resolved && (j == i || ws[j].from == ws[j-1].to) {
+			j++
+		}
+		if j == i {
+			i++
+			continue
+		}
+		var p50, p99 []vg.Point
+		if i > 0 && ws[i-1].p50 > 0 && ws[i-1].to == ws[i].from {
+			p50 = append(p50, p.at(ws[i].from, ws[i-1].p50))
+			p99 = append(p99, p.at(ws[i].from, ws[i-1].p99))
+		}
+		for _, w := range ws[i:j] {
+			p50 = append(p50, p.at(w.from, w.p50), p.at(w.to, w.p50))
+			p99 = append(p99, p.at(w.from, w.p99), p.at(w.to, w.p99))
+		}
+		thick := pen{ink: blue, width: 1.9}
+		if !ws[i].resolved {
+			thick.opacity = 0.6
+		}
+		sh.line(thick, thin(p99)...)
+		sh.line(pen{ink: text, width: 0.8}, thin(p50)...)
+		i = j
+	}
+}

@@ -1,0 +1,116 @@
+package plot
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// fontFamilies is what figures are set in: their own font, or one that is as
+// wide. A wider one would make labels collide.
+const fontFamilies = `'Liberation Sans',Arial,Helvetica,sans-serif`
+
+// WriteSVG draws f as an SVG file on white. It has a view box and no size, so it
+// fills the room that it is given.
+func (f Figure) WriteSVG(w io.Writer) error {
+	body, err := f.svg(f.draw)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "<svg xmlns=\"http://www.w3.org/2000/svg\" %s>\n%s</svg>\n", f.head(), body)
+	if err != nil {
+		return fmt.Errorf("write figure %s: %w", f.Name, err)
+	}
+	return nil
+}
+
+// Inline returns f as an SVG element for a page. Its background is the page's,
+// and its colours are CSS variables; [Variables] lists them.
+func (f Figure) Inline() (string, error) {
+	body, err := f.svg(f.paint)
+	if err != nil {
+		return "", err
+	}
+	body = withVariables(body)
+	return fmt.Sprintf("<svg class=\"figure\" %s>\n%s</svg>\n", f.head(), body), nil
+}
+
+// head returns the attributes and the first children of f's SVG element.
+func (f Figure) head() string {
+	id := "figure-" + f.Name
+	return fmt.Sprintf(`viewBox="0 0 %g %g" role="img" aria-labelledby="%s-title %s-desc" font-family="%s">
+<title id="%s-title">%s</title><desc id="%s-desc">%s</desc`,
+		figureWidth.Points(), f.height.Points(), id, id, fontFamilies,
+		id, html.EscapeString(f.Title), id, html.EscapeString(f.Alt))
+}
+
+// svg draws a figure and returns the content of its SVG element: without the
+// prolog, which a page must not contain, and with fonts left to the element.
+func (f Figure) svg(draw func(*sheet)) (string, error) {
+	c := vgsvg.New(figureWidth, f.height)
+	draw(newSheet(c))
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		return "", fmt.Errorf("write figure %s: %w", f.Name, err)
+	}
+	s := b.String()
+	s = s[strings.Index(s, "<g "):]
+	s = strings.TrimSuffix(strings.TrimSpace(s), "</svg>")
+	s = strings.ReplaceAll(s, "font-family:Liberation Sans;font-variant:normal;font-weight:normal;font-style:normal;", "")
+	s = strings.ReplaceAll(s, "font-family:Liberation Sans;font-variant:normal;font-weight:bold;font-style:normal;",
+		"font-weight:bold;")
+	return strings.ReplaceAll(s, "\n\tstyle=", " style="), nil
+}
+
+// A Variable is a CSS variable that inlined figures take a colour from.
+type Variable struct {
+	Name  string // such as --fig-blue
+	Light string // its colour on white, such as #0072b2
+}
+
+// Variables returns the variables that a page with inlined figures defines.
+func Variables() []Variable {
+	var all []Variable
+	for i := range numInks {
+		s := i.spec()
+		all = append(all, Variable{"--fig-" + s.name, fmt.Sprintf("#%02x%02x%02x", s.rgb.R, s.rgb.G, s.rgb.B)})
+	}
+	return all
+}
+
+// withVariables replaces each colour in style attributes by its variable. The
+// canvas computes colours with an opacity to and fro and may miss by one, so the
+// nearest ink is the one that was meant.
+func withVariables(s string) string {
+	colour := regexp.MustCompile(`(style="[^"]*)`)
+	hex := regexp.MustCompile(`(fill|stroke):#([0-9A-F]{6})`)
+	return colour.ReplaceAllStringFunc(s, func(style string) string {
+		return hex.ReplaceAllStringFunc(style, func(m string) string {
+			key, value, _ := strings.Cut(m, ":#")
+			return key + ":var(--fig-" + nearest(value).spec().name + ")"
+		})
+	})
+}
+
+// nearest returns the ink that looks most like a colour.
+func nearest(hex string) ink {
+	v, _ := strconv.ParseUint(hex, 16, 32)
+	c := rgb(uint32(v))
+	best, distance := paper, 1<<30
+	for i := range numInks {
+		s := i.spec().rgb
+		d := square(c.R, s.R) + square(c.G, s.G) + square(c.B, s.B)
+		if d < distance {
+			best, distance = i, d
+		}
+	}
+	return best
+}
+
+func square(a, b uint8) int { return (int(a) - int(b)) * (int(a) - int(b)) }

@@ -1,0 +1,194 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"flowbench/report/words"
+	"flowbench/results"
+)
+
+// alike is how far apart two quantiles of one run must be for the verdict to put
+// one before the other. Repeated runs on a quiet machine differ by less.
+const alike = 1.25
+
+// verdict returns what the numbers of run say, in sentences, most important
+// first.
+func verdict(run *results.Run) []string {
+	labels := words.Labels(run)
+	sentences := fastest(run, labels)
+	sentences = append(sentences, accounting(run, labels)...)
+	sentences = append(sentences, invalid(run, labels)...)
+	if s := closedLoad(run, labels); s != "" {
+		sentences = append(sentences, s)
+	}
+	if len(run.Cells) > 1 {
+		sentences = append(sentences, "This is one run: repeat it before you rest a decision on a small difference.")
+	}
+	return sentences
+}
+
+// unfinished says that a run is not finished and how far it came, or nothing.
+func unfinished(run *results.Run) string {
+	if run.Finished {
+		return ""
+	}
+	ended := 0
+	for _, c := range run.Cells {
+		if c.Finished {
+			ended++
+		}
+	}
+	s := fmt.Sprintf("This run is unfinished: %d of %s ended", ended, words.Plural(int64(len(run.CellIDs)), "cell"))
+	if run.Reason != "" {
+		s += " (" + words.Clean(run.Reason) + ")"
+	}
+	return s + "."
+}
+
+// A contender is a cell that can be compared with others.
+type contender struct {
+	label string
+	p99   time.Duration
+}
+
+// fastest says for each broker which flow answered commands fastest and which
+// slowest. Only valid cells with a resolved quantile take part.
+func fastest(run *results.Run, labels []string) []string {
+	groups := make(map[string][]contender)
+	var brokers []string
+	for i, c := range run.Cells {
+		h := c.LatencyOf(results.Command, results.AnsweredStage)
+		if !c.Valid || h == nil || !h.Resolved(0.99) {
+			continue
+		}
+		if groups[c.Broker] == nil {
+			brokers = append(brokers, c.Broker)
+		}
+		groups[c.Broker] = append(groups[c.Broker], contender{shortLabel(c, labels[i]), h.Quantile(0.99)})
+	}
+	if len(brokers) == 0 {
+		return []string{"No cell is valid and has enough answered commands to compare flows by p99."}
+	}
+	var sentences []string
+	for _, b := range brokers {
+		sentences = append(sentences, compare(b, groups[b]))
+	}
+	return sentences
+}
+
+// shortLabel returns the label of c without its broker, for sentences that have
+// named it.
+func shortLabel(c *results.Cell, label string) string {
+	if c.Broker == "" {
+		return label
+	}
+	return strings.Replace(label, " on "+words.Clean(c.Broker), "", 1)
+}
+
+// compare says how the contenders on one broker did.
+func compare(broker string, group []contender) string {
+	slices.SortStableFunc(group, func(a, b contender) int {
+		return cmp.Or(cmp.Compare(a.p99, b.p99), cmp.Compare(a.label, b.label))
+	})
+	where := "On " + words.Clean(broker)
+	if broker == "" {
+		where = "Without a broker"
+	}
+	first, last := group[0], group[len(group)-1]
+	switch {
+	case len(group) == 1:
+		return fmt.Sprintf("%s, %s answered 99 %% of commands within %s.", where, first.label, words.Duration(first.p99))
+	case float64(last.p99) < alike*float64(first.p99):
+		return fmt.Sprintf("%s, all %d flows answered 99 %% of commands within %s to %s: too close to rank.",
+			where, len(group), words.Duration(first.p99), words.Duration(last.p99))
+	}
+	return fmt.Sprintf("%s, %s answered 99 %% of commands fastest, within %s, and %s slowest, within %s.",
+		where, first.label, words.Duration(first.p99), last.label, words.Duration(last.p99))
+}
+
+// accounting says what became of the commands that were acknowledged.
+func accounting(run *results.Run, labels []string) []string {
+	var acknowledged int64
+	var broken []string
+	for i, c := range run.Cells {
+		acknowledged += c.Accounting.Acknowledged
+		if s := breaches(c); len(s) > 0 {
+			broken = append(broken, fmt.Sprintf("%s: of %s acknowledged %s.", labels[i],
+				words.Plural(c.Accounting.Acknowledged, "command"), words.List(s)))
+		}
+	}
+	switch {
+	case acknowledged == 0:
+		return append(broken, "No command was acknowledged.")
+	case len(broken) == 0:
+		return []string{fmt.Sprintf("All %s acknowledged commands were applied exactly once.", words.Count(acknowledged))}
+	}
+	return broken
+}
+
+// breaches lists in words how the account of a cell is not "exactly once".
+func breaches(c *results.Cell) []string {
+	a := c.Accounting
+	var s []string
+	for _, b := range []struct {
+		n    int64
+		what string
+	}{
+		{a.Lost, "were lost"},
+		{a.Unresolved, "could not be accounted for"},
+	} {
+		if b.n > 0 {
+			s = append(s, words.Count(b.n)+" "+b.what)
+		}
+	}
+	if a.Duplicated > 0 {
+		s = append(s, fmt.Sprintf("%s were applied more than once (%s)", words.Count(a.Duplicated),
+			words.Plural(a.Extra, "extra application")))
+	}
+	if a.Unexpected > 0 {
+		s = append(s, words.Plural(a.Unexpected, "unexpected result")+" came")
+	}
+	if a.Phantom > 0 {
+		s = append(s, words.Count(a.Phantom)+" were reported as failed and yet applied")
+	}
+	return s
+}
+
+// invalid says which cells are not valid and why.
+func invalid(run *results.Run, labels []string) []string {
+	var s []string
+	for i, c := range run.Cells {
+		if !c.Valid {
+			s = append(s, fmt.Sprintf("%s is not valid: %s.", labels[i], words.List(cleaned(c.Why))))
+		}
+	}
+	return s
+}
+
+func cleaned(texts []string) []string {
+	out := make([]string, 0, len(texts))
+	for _, t := range texts {
+		out = append(out, words.Clean(t))
+	}
+	return out
+}
+
+// closedLoad warns of cells whose clients wait for their answers.
+func closedLoad(run *results.Run, labels []string) string {
+	var closed []string
+	for i, c := range run.Cells {
+		if !c.Load.Open() {
+			closed = append(closed, labels[i])
+		}
+	}
+	if len(closed) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Closed load: %s. Its users wait for an answer before they ask again, so a stall is seen by "+
+		"few of them and the quantiles look better than under arrivals that do not wait (coordinated omission).",
+		words.List(closed))
+}
