@@ -18,8 +18,8 @@ type Schedule interface {
 
 // Schedule returns when the operations of an open load are due: round(rate ×
 // (warmup + duration)) of them, all within that time. The same load and seed
-// make the same schedule, on every machine. A closed load has none: its users
-// make their own, and Next is never ok.
+// make the same schedule. A closed load has none: its users make their own, and
+// Next is never ok.
 func (l Load) Schedule(seed uint64) Schedule {
 	span := l.Warmup + l.Duration
 	n := uint64(math.Round(l.RatePerS * span.seconds()))

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -184,15 +185,17 @@ func (b *planner) cells(i int, f flows.Spec) {
 func (b *planner) cell(f flows.Spec, id string, use brokerUse) {
 	s := b.s
 	c := Cell{
-		ID:           b.unique(slug(id)),
-		Flow:         f.Name,
-		Broker:       use.Name,
-		BrokerParams: use.params,
-		Payload:      payloadInline,
-		Seed:         derive(s.Seed, "load"),
-		Load:         s.Load,
-		Service:      s.Service,
-		Polling:      s.Polling,
+		ID:      b.unique(slug(id)),
+		Flow:    f.Name,
+		Broker:  use.Name,
+		Payload: payloadInline,
+		Seed:    derive(s.Seed, "load") & maxBig,
+		Load:    s.Load,
+		Service: s.Service,
+		Polling: s.Polling,
+	}
+	if len(use.params) > 0 {
+		c.BrokerParams = maps.Clone(use.params)
 	}
 	if f.Uses.Has(flows.UsesEdge) {
 		c.Edge = edgeREST

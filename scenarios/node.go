@@ -1,6 +1,9 @@
 package scenarios
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // A node is one value of a scenario's text: a scalar, a list, a section or
 // nothing. Flags edit the tree of nodes before it is read, so that what they
@@ -37,7 +40,10 @@ func (n *node) describe() string {
 	case nothing:
 		return "empty"
 	case list:
-		return "a list"
+		if len(n.items) == 0 {
+			return "an empty list"
+		}
+		return "a list of " + strconv.Itoa(len(n.items))
 	case mapping:
 		return "a section"
 	}

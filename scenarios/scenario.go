@@ -96,11 +96,12 @@ func (s *Scenario) agreeLoad(r *reader) {
 				formatFloat(l.RatePerS), l.Warmup+l.Duration, n, maxOperations)
 		}
 		if n := l.RatePerS * l.Duration.seconds(); n < 1 {
-			r.add(r.where("duration", rate), "%s/s for %s are less than one operation; want more of either",
+			r.add(r.where("duration", rate), "%s/s for %s are less than one operation; want more",
 				formatFloat(l.RatePerS), l.Duration)
 		}
 	}
-	if n := int64(l.PayloadBytes) * int64(l.MaxInFlight); n > maxInFlightBytes && r.sound(inFlight, payload, "load.users") {
+	if n := int64(l.PayloadBytes) * int64(l.MaxInFlight); n > maxInFlightBytes &&
+		r.sound(inFlight, payload, "load.users") {
 		r.add(r.where(payload, inFlight, "load.users"),
 			"%d operations in flight of %d bytes each may fill %d MiB; want at most %d MiB",
 			l.MaxInFlight, l.PayloadBytes, n>>20, maxInFlightBytes>>20)

@@ -68,7 +68,7 @@ func (v text) schema(Catalog) object {
 	if v.name {
 		return object{"type": "string", "pattern": namePattern}
 	}
-	return object{"type": "string", "maxLength": v.max}
+	return object{"type": "string", "maxLength": v.max, "pattern": linePattern}
 }
 
 func (v choice[T]) schema(Catalog) object { return object{"enum": v.of, "default": *v.to} }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A setting is one key that a scenario may have. The table of settings is the
@@ -120,13 +122,8 @@ func (v section) entry(r *reader, path string, e entry, settings []setting) {
 			return
 		}
 		r.bad[full] = true
-		note := ""
-		if _, ok := s.value.(span); ok && e.value.kind == scalar && number(e.value.text) {
-			note = ", without a unit"
-		} else if e.value.quoted && !e.value.textual(s.value) {
-			note = ", which is text"
-		}
-		r.add(e.at, "%s is %s%s; want %s", full, e.value.describe(), note, wanted(s.value, e.value.text))
+		note, want := wanted(s.value, e.value)
+		r.add(e.at, "%s is %s%s; want %s", full, e.value.describe(), note, want)
 		return
 	}
 	in := "the scenario"
@@ -136,21 +133,23 @@ func (v section) entry(r *reader, path string, e entry, settings []setting) {
 	r.add(e.at, "%s has no setting %s; want %s", in, quote(e.key), oneOf(e.key, keys))
 }
 
-// wanted is what a value wants, and what was probably meant.
-func wanted(v value, got string) string {
-	if c, ok := v.(interface{ names() []string }); ok {
-		return oneOf(got, c.names())
-	}
-	return v.want()
-}
-
-// textual reports whether v takes text, so that quotes are in order.
-func (n *node) textual(v value) bool {
-	switch v.(type) {
+// wanted says what there is to note about a node that is not what v wants, and
+// what would be right, with a guess at what was meant.
+func wanted(v value, n *node) (note, want string) {
+	want = v.want()
+	switch v := v.(type) {
+	case interface{ names() []string }:
+		want = oneOf(n.text, v.names())
+	case span:
+		if n.kind == scalar && number(n.text) {
+			note, want = ", without a unit", strings.TrimLeft(n.text, "+-")+"s, or another duration from "+v.bounds()
+		}
 	case whole, big, float:
-		return false
+		if n.quoted {
+			note = ", which is text"
+		}
 	}
-	return true
+	return note, want
 }
 
 // applies reports a setting that is there and must not be, or the reverse.
@@ -181,7 +180,7 @@ func (v section) applies(r *reader, path string, n *node, s setting) {
 // A text is a line of text.
 type text struct {
 	to   *string
-	max  int  // bytes
+	max  int  // characters
 	name bool // it must fit namePattern
 }
 
@@ -189,16 +188,23 @@ func (v text) want() string {
 	if v.name {
 		return "a name of at most 64 lower-case letters, digits and hyphens"
 	}
-	return "a line of text of at most " + strconv.Itoa(v.max) + " bytes"
+	return "a line of text of at most " + strconv.Itoa(v.max) + " characters"
 }
 
 func (v text) read(_ *reader, _ string, n *node) bool {
-	if n.kind != scalar || v.name && !isName(n.text) || len(n.text) > v.max || strings.ContainsAny(n.text, "\n\r") {
+	if n.kind != scalar || utf8.RuneCountInString(n.text) > v.max || strings.ContainsFunc(n.text, unprintable) ||
+		v.name && !isName(n.text) {
 		return false
 	}
 	*v.to = n.text
 	return true
 }
+
+// linePattern is the form of a line of text: without line ends, escapes and
+// characters that turn the direction of writing.
+const linePattern = `^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$`
+
+func unprintable(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
 
 // namePattern is the form of the names of scenarios, flows, brokers and
 // parameters.
@@ -328,8 +334,10 @@ type span struct {
 }
 
 func (v span) want() string {
-	return "a duration from " + v.min.String() + " to " + v.max.String()
+	return "a duration with its unit, from " + v.bounds()
 }
+
+func (v span) bounds() string { return v.min.String() + " to " + v.max.String() }
 
 func (v span) read(_ *reader, _ string, n *node) bool {
 	if n.kind != scalar {
