@@ -105,7 +105,7 @@ func quote(s string) string {
 // oneOf lists what would be right, and what was probably meant by got.
 func oneOf(got string, names []string) string {
 	if len(names) == 0 {
-		return "there is none"
+		return "none"
 	}
 	list := names[0]
 	if n := len(names); n > 1 {

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -118,6 +117,3 @@ func (n *node) split() *node {
 	}
 	return items
 }
-
-// String returns the override as it is given with --set.
-func (o Override) String() string { return fmt.Sprintf("%s=%s", o.Path, o.Value) }

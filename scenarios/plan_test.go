@@ -262,6 +262,11 @@ func TestDurationsAreWrittenWithUnits(t *testing.T) {
 			t.Errorf("%s is written %s and that reads as %s", text, d, back)
 		}
 	}
+	var d Duration
+	const want = `"5" is not a duration; want a number and its unit, such as 250ms`
+	if err := json.Unmarshal([]byte(`"5"`), &d); err == nil || err.Error() != want {
+		t.Errorf("a duration without unit is read from JSON with %v; want %s", err, want)
+	}
 	pattern := regexp.MustCompile(durationPattern)
 	for _, text := range []string{
 		"", "0", "5", "-1s", "+1s", "1 s", "1d", "s", "1.2.3s", "1s2", "300h", "1.s", "ms", ".s",
