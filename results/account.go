@@ -138,6 +138,7 @@ func (a *account) close() {
 	for _, e := range a.undecided {
 		switch {
 		case !e.ended: // applied, and its client never reported: the run was cut short
+		case e.outcome.Status == Failed: // the service or the broker refused it, and the client knows
 		case told(e.outcome):
 			a.sums.Lost++
 		case e.outcome.Status == Unknown:

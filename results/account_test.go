@@ -54,6 +54,11 @@ func TestAccount(t *testing.T) {
 			Accounting{Attempted: 1, Acknowledged: 1, Lost: 1},
 		},
 		{
+			"one that was accepted and then refused is not: its client was told",
+			[]any{Outcome{Op: 1, Status: Failed, Class: "rejected", Due: 1, Started: 1, Accepted: 2}},
+			Accounting{Attempted: 1, Acknowledged: 1},
+		},
+		{
 			"a duplicate does not hide a loss",
 			[]any{ok(1, 0, 5), ok(2, 0, 6), applied(1, 0, 1), applied(1, 0, 2)},
 			Accounting{Attempted: 2, Acknowledged: 2, Applied: 1, Lost: 1, Duplicated: 1, Extra: 1},

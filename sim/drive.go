@@ -46,17 +46,15 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 	w.begin(d.recorder, d.origin)
 
 	side, stopSide := context.WithCancel(context.WithoutCancel(ctx))
-	waits := []func(context.Context) error{
-		w.runtime.Go(side, d.collect),
-		w.runtime.Go(side, d.watchCanary),
-		w.runtime.Go(side, d.measureCosts),
-	}
+	waits := []func(context.Context) error{w.runtime.Go(side, d.collect), w.runtime.Go(side, d.watchCanary)}
+	costs := w.runtime.Go(ctx, d.measureCosts)
 	var err error
 	if load.Arrivals == scenarios.Closed {
 		err = d.closedLoad(ctx)
 	} else {
 		err = pace.Run(ctx, w.runtime.clock, load.Schedule(w.cell.Seed), d.origin, func(due time.Duration) { d.start(ctx, due) })
 	}
+	_ = costs(context.WithoutCancel(ctx)) // it ends with the measured time, or with ctx
 	d.settle(ctx)
 	result.Drained = ctx.Err() == nil && d.drain(ctx)
 	stopSide()

@@ -98,7 +98,7 @@ func (w *world) start(ctx, life context.Context) error {
 func (w *world) environment(ctx context.Context) (flows.Env, error) {
 	c, spec := w.cell, w.flow.Spec()
 	w.service = service.New(w.runtime, service.Config{
-		Service: c.Service, Keys: c.Load.Keys, PayloadBytes: c.Load.PayloadBytes, Seed: c.Seed,
+		Service: c.Service, Keys: c.Load.Keys, PayloadBytes: c.Load.PayloadBytes, Seed: c.SeedFor("service"),
 		Applied: func(a results.Applied) { w.recorder.Load().Applied(a) },
 	})
 	env := flows.Env{

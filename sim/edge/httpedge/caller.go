@@ -52,6 +52,9 @@ func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error
 	}
 	defer resp.Body.Close() // all of it has been read, or the error says why not
 	body, err := c.read(resp)
+	if _, class := flows.OutcomeOf(err); class == flows.TooLarge {
+		return flows.Answer{}, err
+	}
 	if err != nil {
 		return flows.Answer{}, classify(ctx, err, true)
 	}

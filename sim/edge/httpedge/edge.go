@@ -153,7 +153,7 @@ func (s *server) abandon() {
 
 // patience is how long calls that are under way may take to end when a server
 // closes.
-const patience = 2 * time.Second
+const patience = time.Second
 
 // Serve implements [flows.Server].
 func (s *server) Serve(ctx context.Context) error {
@@ -168,15 +168,9 @@ func (s *server) Serve(ctx context.Context) error {
 	case early = <-errs:
 		waiting--
 	}
-	// The last one added is the outermost: no new call comes in from there.
-	for i := len(s.servers) - 1; i >= 0; i-- {
-		s.stop(s.servers[i])
-	}
+	s.stop()
 	for range waiting {
 		<-errs
-	}
-	if s.closing != nil {
-		s.closing()
 	}
 	if early != nil && !errors.Is(early, http.ErrServerClosed) {
 		return fmt.Errorf("serve http: %w", early)
@@ -184,11 +178,32 @@ func (s *server) Serve(ctx context.Context) error {
 	return nil
 }
 
-func (s *server) stop(srv *http.Server) {
+// stop ends the servers from the outside in, so that no new call comes to one
+// that is closing. A balancer's idle connections go in between: a server takes
+// one that has carried no request yet for a client about to send its first.
+func (s *server) stop() {
+	backends := s.servers
+	if s.closing != nil {
+		last := len(s.servers) - 1
+		s.shutDown(s.servers[last:])
+		s.closing()
+		backends = s.servers[:last]
+	}
+	s.shutDown(backends)
+}
+
+// shutDown ends servers together.
+func (s *server) shutDown(servers []*http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := srv.Shutdown(ctx); err != nil {
-		s.log.Debug("calls cut short", "error", err)
-		_ = srv.Close() // it has said what there is to say
+	var wg sync.WaitGroup
+	for _, srv := range servers {
+		wg.Go(func() {
+			if err := srv.Shutdown(ctx); err != nil {
+				s.log.Debug("calls cut short", "error", err)
+				_ = srv.Close() // it has said what there is to say
+			}
+		})
 	}
+	wg.Wait()
 }
