@@ -36,9 +36,9 @@ func rulings() []ruling {
 		{"recovered", "applied only after a fault had ended", "", func(a results.Accounting) int64 { return a.Recovered }},
 		{"late answers", "answers that came when nobody waited any more", "warn",
 			func(a results.Accounting) int64 { return a.LateAnswers }},
-		{"unknown, applied", "unknown to the client, and applied", "warn",
+		{"unknown but applied", "unknown to the client, and applied", "warn",
 			func(a results.Accounting) int64 { return a.UnknownApplied }},
-		{"unknown, never", "unknown to the client, and never applied", "warn",
+		{"unknown and never", "unknown to the client, and never applied", "warn",
 			func(a results.Accounting) int64 { return a.UnknownNever }},
 		{"unresolved", "given up on, because more were undecided at once than the account holds", "bad",
 			func(a results.Accounting) int64 { return a.Unresolved }},
@@ -47,28 +47,39 @@ func rulings() []ruling {
 
 // account compares what clients were told with what services did.
 func account(v view) section {
-	t := table{Caption: "All commands of each cell, the warm-up included", Corner: "cell"}
 	s := section{
 		ID: "account", Title: "The account of commands",
 		Lead: "What clients were told is compared with what services did, command by command: in a sound cell acknowledged " +
 			"equals applied, and everything from lost to phantom is 0.",
 	}
-	for _, r := range rulings() {
-		t.Heads = append(t.Heads, head{r.name, r.rule})
+	all := rulings()
+	for _, r := range all {
 		s.Terms = append(s.Terms, term{r.name, r.rule})
 	}
-	t.Rows = v.rows(func(c *results.Cell) []entry {
-		var cells []entry
-		for _, r := range rulings() {
-			cells = append(cells, count(r.of(c.Accounting), r.class))
-		}
-		return cells
-	})
-	s.Tables = append(s.Tables, t)
+	half := len(all) / 2
+	s.Tables = append(s.Tables,
+		v.ruled("All commands of each cell, the warm-up included: what was acknowledged and applied", all[:half]),
+		v.ruled("The same commands: what else came of them", all[half:]))
 	if classes := v.classTable(); len(classes.Rows) > 0 {
 		s.Tables = append(s.Tables, classes)
 	}
 	return s
+}
+
+// ruled returns the table of some classes of the account.
+func (v view) ruled(caption string, some []ruling) table {
+	t := table{Caption: caption, Corner: "cell"}
+	for _, r := range some {
+		t.Heads = append(t.Heads, head{Text: r.name, Title: r.rule})
+	}
+	t.Rows = v.rows(func(c *results.Cell) []entry {
+		var cells []entry
+		for _, r := range some {
+			cells = append(cells, count(r.of(c.Accounting), r.class))
+		}
+		return cells
+	})
+	return t
 }
 
 // classTable lists why operations were not ok, most frequent first.
@@ -88,7 +99,7 @@ func (v view) classTable() table {
 			if c.Counts.Due > 0 {
 				share = words.Share(float64(n) / float64(c.Counts.Due))
 			}
-			t.Rows = append(t.Rows, row{v.labels[i], nil, []entry{
+			t.Rows = append(t.Rows, row{Label: v.labels[i], Cells: []entry{
 				{Text: words.Clean(name)}, {Text: words.Count(n)}, {Text: share}}})
 		}
 	}

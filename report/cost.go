@@ -11,11 +11,12 @@ func cost(v view) section {
 		Caption: "Cost of one operation, on average over all that were started in the measured time", Corner: "cell",
 		Groups: []group{{"", 1}, {"broker", 3}, {"HTTP", 2}, {"process", 1}},
 		Heads: []head{
-			{"messages", "published to the broker, answers included"}, {"deliveries", "received from the broker"},
-			{"bytes", "both ways, on all connections, protocol included"},
-			{"requests", "polls and the hops behind a balancer included"},
-			{"bytes", "both ways, on all connections, headers included"},
-			{"CPU", "of the flowbench process, the load generator included"},
+			{Text: "messages", Title: "published to the broker, answers included"},
+			{Text: "deliveries", Title: "received from the broker"},
+			{Text: "bytes", Title: "both ways, on all connections, protocol included"},
+			{Text: "requests", Title: "polls and the hops behind a balancer included"},
+			{Text: "bytes", Title: "both ways, on all connections, headers included"},
+			{Text: "CPU", Title: "of the flowbench process, the load generator included"},
 		},
 	}
 	t.Rows = v.rows(func(c *results.Cell) []entry {

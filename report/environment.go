@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"flowbench/report/words"
 	"flowbench/results"
@@ -15,8 +16,8 @@ import (
 func environment(v view) section {
 	return section{
 		ID: "environment", Title: "Where it ran, and how to run it again",
-		Lead: "Another machine gives other figures: compare only runs whose rows below are the same. The same seed gives the " +
-			"same operations at the same times.",
+		Lead: "Another machine gives other figures: compare only runs whose rows below are the same. The same seed " +
+			"gives the same operations at the same times.",
 		Tables: []table{v.machine(), v.setup()},
 		Code:   commandLine(v.run.Command),
 	}
@@ -50,7 +51,9 @@ func (v view) machine() table {
 
 // setup is the table of loads and settings.
 func (v view) setup() table {
-	t := table{Caption: "Load and settings of each cell", Corner: "cell", Heads: heads("load", "settings", "applied by"), Wide: true}
+	t := table{
+		Caption: "Load and settings of each cell", Corner: "cell", Heads: heads("load", "settings", "applied by"), Wide: true,
+	}
 	t.Rows = v.rows(func(c *results.Cell) []entry {
 		var settings []string
 		for _, k := range slices.Sorted(maps.Keys(c.Settings)) {
@@ -84,9 +87,14 @@ func commandLine(args []string) string {
 	quoted := make([]string, len(args))
 	for i, a := range args {
 		quoted[i] = words.Clean(a)
-		if quoted[i] == "" || strings.Trim(quoted[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@%+") != "" {
+		if quoted[i] == "" || strings.ContainsFunc(quoted[i], special) {
 			quoted[i] = "'" + strings.ReplaceAll(quoted[i], "'", `'\''`) + "'"
 		}
 	}
 	return strings.Join(quoted, " ")
+}
+
+// special reports whether a shell may take r for something else.
+func special(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./=:,@%+", r)
 }

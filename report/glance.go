@@ -54,11 +54,13 @@ func (v view) price() table {
 		Corner:  "cell",
 		Groups:  []group{{"", 1}, {"operations", 4}, {"commands", 2}, {"each operation", 3}, {"", 1}},
 		Heads: []head{
-			{"ok", ""}, {"failed", "certainly did not happen, or was refused"},
-			{"unknown", "it may have happened, and may yet happen"}, {"dropped", "due, and never started: too many were under way"},
-			{"lost", "acknowledged, and never applied"}, {"dup", "applied more than once"},
-			{"messages", "published to the broker, answers included"}, {"broker bytes", "both ways, protocol included"},
-			{"HTTP requests", "polls and hops behind a balancer included"}, {"valid", ""},
+			{Text: "ok"}, {Text: "failed", Title: "certainly did not happen, or was refused"},
+			{Text: "unknown", Title: "it may have happened, and may yet happen"},
+			{Text: "dropped", Title: "due, and never started: too many were under way"},
+			{Text: "lost", Title: "acknowledged, and never applied"}, {Text: "dup", Title: "applied more than once"},
+			{Text: "messages", Title: "published to the broker, answers included"},
+			{Text: "broker bytes", Title: "both ways, protocol included"},
+			{Text: "HTTP requests", Title: "polls and hops behind a balancer included"}, {Text: "valid"},
 		},
 	}
 	t.Rows = v.rows(func(c *results.Cell) []entry {

@@ -28,8 +28,8 @@ func percentiles(v view) section {
 func histograms(v view) section {
 	return section{
 		ID: "histograms", Title: "Distribution of latency",
-		Lead: "One narrow hump is a flow that always takes the same way; a second hump is a second way, such as a poll that " +
-			"came too early.",
+		Lead: "One narrow hump is a flow that always takes the same way; a second hump is a second way, such as a poll " +
+			"that came too early.",
 		Figures: v.figures["histograms"],
 	}
 }
@@ -50,25 +50,29 @@ func stages(v view) section {
 		Caption: "Latency from due to each stage", Corner: "cell",
 		Heads: heads("kind", "stage", "n", "p50", "p90", "p99", "p99.9", "max"),
 	}
+	t.Heads[0].Class, t.Heads[1].Class = "word", "word"
 	for i, c := range v.run.Cells {
+		first := len(t.Rows)
 		for _, k := range results.Kinds() {
 			for _, s := range results.Stages() {
 				h := c.LatencyOf(k, s)
 				if h == nil && (k == results.Query || s != results.AnsweredStage) {
 					continue
 				}
-				cells := []entry{{Text: k.String()}, {Text: s.String()}, sampleCount(h)}
+				cells := []entry{{Text: k.String(), Class: "word"}, {Text: s.String(), Class: "word"}, sampleCount(h)}
 				for _, p := range []float64{0.5, 0.9, 0.99, 0.999, 1} {
 					cells = append(cells, quantile(h, p))
 				}
-				t.Rows = append(t.Rows, row{v.labels[i], marks(c), cells})
+				t.Rows = append(t.Rows, row{Cells: cells, Follows: len(t.Rows) > first})
 			}
 		}
+		lead := &t.Rows[first]
+		lead.Label, lead.Marks, lead.Span = v.labels[i], marks(c), len(t.Rows)-first
 	}
 	return section{
 		ID: "stages", Title: "Every stage",
-		Lead: "Accepted is when somebody took responsibility, applied when the service had done the work, answered when the " +
-			"client knew: compare flows at the stage that your users wait for.",
+		Lead: "Accepted is when somebody took responsibility, applied when the service had done the work, answered " +
+			"when the client knew: compare flows at the stage that your users wait for.",
 		Tables: []table{t},
 	}
 }

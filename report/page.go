@@ -82,17 +82,20 @@ type group struct {
 }
 
 // A head is the head of one column.
-type head struct{ Text, Title string }
+type head struct{ Text, Title, Class string }
 
 // A row is one line of a table. Its label has marks of what qualifies the whole
 // row, such as "not valid".
 type row struct {
-	Label string
-	Marks []entry
-	Cells []entry
+	Label   string
+	Marks   []entry
+	Cells   []entry
+	Span    int  // of the label, in rows; 0 for this one alone
+	Follows bool // the label of an earlier row stands for this one as well
 }
 
-// An entry is one value. Its class says how it is set: faint, bad or warn.
+// An entry is one value. Its class says how it is set: faint, soft, bad, warn, or
+// word for text among figures.
 type entry struct{ Text, Title, Class string }
 
 func newPage(run *results.Run, figures []plot.Figure) (page, error) {
@@ -136,7 +139,7 @@ type view struct {
 func (v view) rows(entries func(*results.Cell) []entry) []row {
 	rows := make([]row, 0, len(v.run.Cells))
 	for i, c := range v.run.Cells {
-		rows = append(rows, row{v.labels[i], marks(c), entries(c)})
+		rows = append(rows, row{Label: v.labels[i], Marks: marks(c), Cells: entries(c)})
 	}
 	return rows
 }
@@ -160,9 +163,18 @@ func marks(c *results.Cell) []entry {
 func when(run *results.Run) string {
 	s := run.Started.UTC().Format("2006-01-02 15:04:05 UTC")
 	if !run.Ended.IsZero() {
-		s += ", took " + run.Ended.Sub(run.Started).Round(time.Second).String()
+		s += ", took " + took(run.Ended.Sub(run.Started))
 	}
 	return s
+}
+
+// took returns the length of a run in minutes and seconds.
+func took(d time.Duration) string {
+	s := int64(d.Round(time.Second) / time.Second)
+	if s < 60 {
+		return fmt.Sprintf("%d s", s)
+	}
+	return fmt.Sprintf("%d min %d s", s/60, s%60)
 }
 
 // quantile returns the entry of quantile p of h.

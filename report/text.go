@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -113,6 +114,19 @@ func (c textColumn) width() int {
 	return w
 }
 
+// balance leaves room below a closing parenthesis, so that the figures of values
+// with and without one stand below each other.
+func (c textColumn) balance() {
+	if !slices.ContainsFunc(c.values, func(v string) bool { return strings.HasSuffix(v, ")") }) {
+		return
+	}
+	for i, v := range c.values {
+		if !strings.HasSuffix(v, ")") {
+			c.values[i] = v + " "
+		}
+	}
+}
+
 // gap is the space between two columns.
 const gap = 2
 
@@ -207,6 +221,7 @@ func textColumns(run *results.Run, labels []string) textTable {
 			text, mark := value(cell)
 			c.values, c.marks = append(c.values, text), append(c.marks, mark)
 		}
+		c.balance()
 		t.columns = append(t.columns, c)
 	}
 	quantiles := func(k results.Kind, ps ...float64) {

@@ -71,7 +71,7 @@ func fastest(run *results.Run, labels []string) []string {
 		groups[c.Broker] = append(groups[c.Broker], contender{shortLabel(c, labels[i]), h.Quantile(0.99)})
 	}
 	if len(brokers) == 0 {
-		return []string{"No cell is valid and has enough answered commands to compare flows by p99."}
+		return []string{"No valid cell has enough answered commands (1,000) to compare flows by p99."}
 	}
 	var sentences []string
 	for _, b := range brokers {

@@ -58,6 +58,13 @@ func latencyAxis(s span) axis {
 	return a
 }
 
+// lagAxis returns the axis of latencies, named for the send lag.
+func lagAxis(s span) axis {
+	a := latencyAxis(s)
+	a.name = "send lag"
+	return a
+}
+
 // decades returns marks at steps of every nth power of ten.
 func decades(lo, hi float64, nth int, steps ...float64) []mark {
 	var marks []mark

@@ -42,7 +42,7 @@ func histograms(run *results.Run, labels []string, k results.Kind) (Figure, bool
 			sh.title(title, "Latency "+toStage(all)+"; solid line p50, dashed line p99")
 			for i, s := range all {
 				b := bins(s.hist, x.min, x.max)
-				p := panel{area: g.area(i), x: x, y: shareAxis(highest(b) * 1.08)}
+				p := panel{over: 6, area: g.area(i), x: x, y: shareAxis(highest(b) * 1.08)}
 				sh.frame(p, g.lowest(i), false)
 				sh.histogram(p, s.hist, b)
 				sh.histogramTitle(p, s)

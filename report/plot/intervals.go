@@ -21,8 +21,10 @@ func intervals(run *results.Run, labels []string, k results.Kind) (Figure, bool)
 	}
 	quantiles := []float64{0.5, 0.99, 0.999}
 	var extent span
+	var names []string
 	for _, kind := range results.Kinds() {
 		for _, s := range seriesOf(run, labels, kind) {
+			names = append(names, s.name)
 			for _, p := range quantiles {
 				extent.add(micros(s.hist.Quantile(p)))
 			}
@@ -32,13 +34,33 @@ func intervals(run *results.Run, labels []string, k results.Kind) (Figure, bool)
 		Name: "intervals-" + k.String(), Section: "intervals",
 		Title: kindWord(k) + ": how long they take",
 		Caption: fmt.Sprintf("%s, latency %s, sorted by p99; further left is better. The figures for commands and "+
-			"queries share one scale. Values in parentheses have fewer than 10 samples beyond them.", kindWord(k), toStage(all)),
+			"queries share one scale. Values in parentheses have fewer than 10 samples beyond them.%s",
+			kindWord(k), toStage(all), missing(run, labels, k)),
 		Alt: alt(all), height: intervalHeight(len(all)),
 		paint: func(sh *sheet) {
 			sh.title(kindWord(k)+": how long they take", "Latency "+toStage(all)+", fastest p99 first")
-			sh.intervals(rowsOf(all, quantiles), latencyAxis(extent))
+			sh.intervals(rowsOf(all, quantiles), names, latencyAxis(extent))
 		},
 	}, true
+}
+
+// missing names the cells that have no sample of kind k although their load has
+// such operations.
+func missing(run *results.Run, labels []string, k results.Kind) string {
+	var names []string
+	for i, c := range run.Cells {
+		share := c.Load.CommandShare
+		if k == results.Query {
+			share = 1 - share
+		}
+		if _, h := words.End(c, k); h == nil && share > 0 {
+			names = append(names, labels[i])
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " Without any sample, and so not shown: " + words.List(names) + "."
 }
 
 // sendLag draws how late operations started, for each cell.
@@ -50,7 +72,9 @@ func sendLag(run *results.Run, labels []string) (Figure, bool) {
 	var extent span
 	quantiles := []float64{0.5, 0.99, 1}
 	var text string
+	var names []string
 	for _, s := range all {
+		names = append(names, s.name)
 		for _, p := range quantiles {
 			extent.add(micros(s.hist.Quantile(p)))
 		}
@@ -64,7 +88,7 @@ func sendLag(run *results.Run, labels []string) (Figure, bool) {
 			"Where it is a large part, the figures are the generator's and not the flow's.",
 		paint: func(sh *sheet) {
 			sh.title(title, "Time from due to started, smallest p99 first")
-			sh.intervals(rowsOf(all, quantiles), latencyAxis(extent))
+			sh.intervals(rowsOf(all, quantiles), names, lagAxis(extent))
 		},
 	}, true
 }
@@ -116,18 +140,17 @@ func intervalHeight(rows int) vg.Length {
 }
 
 // intervals draws rows below the title. Names stand left of the scale and values
-// right of it, in columns, so neither can meet a mark or another label.
-func (sh *sheet) intervals(rows []row, x axis) {
+// right of it, in columns, so neither can meet a mark or another label. The room
+// for names is that of all names given, so that figures with the same names and
+// the same scale can be read one below the other.
+func (sh *sheet) intervals(rows []row, names []string, x axis) {
 	name := textStyle{ink: text, size: labelSize, side: leftwards}
 	const most = 230
-	var names vg.Length
-	for _, r := range rows {
-		names = max(names, min(most, sh.width(r.name, name)))
-	}
+	room := sh.widest(names, name, most)
 	columns := vg.Length(len(rows[0].values) + 1)
 	top := sh.canvas.Max.Y - titleRoom - keyRoom
-	p := panel{x: x, y: shareAxis(1), area: vg.Rectangle{
-		Min: vg.Point{X: margin + names + 14, Y: top - vg.Length(len(rows))*rowPitch - 8},
+	p := panel{over: 20, x: x, y: shareAxis(1), area: vg.Rectangle{
+		Min: vg.Point{X: margin + room + 14, Y: top - vg.Length(len(rows))*rowPitch - 8},
 		Max: vg.Point{X: figureWidth - margin - columns*columnRoom, Y: top},
 	}}
 	sh.frame(p, true, false)

@@ -20,7 +20,8 @@ func overTime(run *results.Run, labels []string, k results.Kind) (Figure, bool) 
 	f, ok := timeFigure(all, title, "Latency "+toStage(all),
 		func(s series, sec results.Second) *results.Hist { return sec.Hist(k, s.stage) })
 	f.Name, f.Section, f.Alt = "over-time-"+k.String(), "over-time", alt(all)
-	f.Caption = fmt.Sprintf("%s, latency %s, by the second in which operations were due. %s", kindWord(k), toStage(all), f.Caption)
+	f.Caption = fmt.Sprintf("%s, latency %s, by the second in which operations were due. %s",
+		kindWord(k), toStage(all), f.Caption)
 	return f, ok
 }
 
@@ -78,11 +79,11 @@ func timeFigure(all []series, title, what string, of func(series, results.Second
 	return Figure{
 		Title: title, height: height,
 		Caption: fmt.Sprintf("Thick line: p99 of %s, faint where fewer than 10 samples lie beyond it; thin line: p50. "+
-			"The warm-up is shaded and not part of any other figure. Gaps are seconds in which nothing ended ok.", each),
+			"The warm-up is shaded and not part of any other figure. Gaps are seconds in which there is nothing to show.", each),
 		paint: func(sh *sheet) {
 			sh.title(title, what+", p99 (thick) and p50 (thin) of "+each+"; warm-up shaded")
 			for i, s := range all {
-				p := panel{area: g.area(i), x: timeAxis(float64(end)), y: latencyAxis(extent)}
+				p := panel{over: 6, area: g.area(i), x: timeAxis(float64(end)), y: latencyAxis(extent)}
 				sh.warmup(p, s.cell)
 				sh.frameAround(p, g, i, s.name)
 				sh.overTime(p, lines[i])

@@ -8,6 +8,7 @@ import (
 type panel struct {
 	area vg.Rectangle
 	x, y axis
+	over vg.Length // how far labels of x may extend beyond the area
 }
 
 // at returns where the values lie on the sheet.
@@ -36,10 +37,9 @@ func (sh *sheet) xMarks(p panel) []mark {
 // underMark returns from where to where the label of m extends: centred under its
 // mark, but for labels at the ends of the axis, which keep off the neighbours.
 func (sh *sheet) underMark(p panel, m mark, st textStyle) (from, to vg.Length) {
-	const over = 6
 	w := sh.width(m.text, st)
 	from = p.at(m.at, p.y.min).X - w/2
-	from = max(p.area.Min.X-over, min(from, p.area.Max.X+over-w))
+	from = max(p.area.Min.X-p.over, min(from, p.area.Max.X+p.over-w))
 	return from, from + w
 }
 
@@ -71,10 +71,14 @@ func (sh *sheet) frame(p panel, xLabels, yLabels bool) {
 		}
 	}
 	axisPen := pen{ink: axisLine, width: 0.8}
+	for _, m := range p.x.marks[0] {
+		at := p.at(m.at, p.y.min)
+		sh.line(axisPen, at, vg.Point{X: at.X, Y: at.Y - 2})
+	}
 	for _, m := range sh.xMarks(p) {
 		at := p.at(m.at, p.y.min)
 		sh.line(thin, at, vg.Point{X: at.X, Y: p.area.Max.Y})
-		sh.line(axisPen, at, vg.Point{X: at.X, Y: at.Y - 3})
+		sh.line(axisPen, at, vg.Point{X: at.X, Y: at.Y - 4})
 		if xLabels {
 			tick.side = rightwards
 			from, _ := sh.underMark(p, m, tick)
@@ -142,7 +146,8 @@ func (g grid) leftmost(i int) bool { return i%g.columns == 0 }
 
 // axisName writes the name of the x axis below the last row, at the right.
 func (sh *sheet) axisName(name string) {
-	sh.write(name, vg.Point{X: figureWidth - margin, Y: margin / 2}, textStyle{ink: soft, size: labelSize, side: leftwards})
+	at := vg.Point{X: figureWidth - margin, Y: margin / 2}
+	sh.write(name, at, textStyle{ink: soft, size: labelSize, side: leftwards})
 }
 
 // spread moves labels that want to be at the given heights apart by gap, within

@@ -26,26 +26,27 @@ func percentiles(run *results.Run, labels []string, k results.Kind) (Figure, boo
 		extent.add(micros(s.hist.Max()))
 	}
 	groups := facets(all)
-	spec := gridSpec{n: len(groups), height: 235, left: 46, right: 150, head: 18, most: 2}
+	spec := gridSpec{n: len(groups), height: 235, left: 46, right: 1, head: 18, most: 2}
 	switch {
 	case len(groups) == 1:
 		spec.height, spec.head = 290, 6
 	case len(groups[0].curves) == 1:
 		spec.height, spec.right, spec.most = 118, 0, 4
-	default:
-		spec.right = 100
+	}
+	if spec.right > 0 {
+		spec.right = endRoom(groups)
 	}
 	g, height := newGrid(spec)
 	title := kindWord(k) + ": latency by percentile"
 	return Figure{
 		Name: "percentiles-" + k.String(), Section: "percentiles", Title: title, Alt: alt(all), height: height,
-		Caption: fmt.Sprintf("%s, latency %s. Each step to the right is one operation in ten fewer; a curve that stays "+
-			"low to the right has no tail. The faint end of a curve has fewer than 10 samples beyond it.",
+		Caption: fmt.Sprintf("%s, latency %s. Each mark to the right has a tenth as many operations beyond it; a curve "+
+			"that stays low to the right has no tail. The faint end of a curve has fewer than 10 samples beyond it.",
 			kindWord(k), toStage(all)),
 		paint: func(sh *sheet) {
 			sh.title(title, "Latency "+toStage(all)+"; faint where fewer than 10 samples lie beyond")
 			for i, group := range groups {
-				p := panel{area: g.area(i), x: ninesAxis(most), y: latencyAxis(extent)}
+				p := panel{over: 6, area: g.area(i), x: ninesAxis(most), y: latencyAxis(extent)}
 				sh.frameAround(p, g, i, group.title)
 				sh.curves(p, group, spec.right)
 			}
@@ -53,6 +54,20 @@ func percentiles(run *results.Run, labels []string, k results.Kind) (Figure, boo
 		},
 	}, true
 }
+
+// endRoom returns the room that the names at the ends of curves need.
+func endRoom(groups []facet) vg.Length {
+	var names []string
+	for _, g := range groups {
+		for _, c := range g.curves {
+			names = append(names, c.name)
+		}
+	}
+	return newRuler().widest(names, textStyle{size: labelSize}, 135) + endGap + 2
+}
+
+// endGap is how far from its panel the name of a curve stands.
+const endGap vg.Length = 14
 
 // frameAround draws the frame and the title of panel i of a grid.
 func (sh *sheet) frameAround(p panel, g grid, i int, title string) {
@@ -164,9 +179,9 @@ func (sh *sheet) curves(p panel, f facet, room vg.Length) {
 			continue
 		}
 		st := textStyle{ink: c.hue.label, size: labelSize}
-		at := vg.Point{X: p.area.Max.X + 14, Y: heights[i]}
+		at := vg.Point{X: p.area.Max.X + endGap, Y: heights[i]}
 		sh.line(pen{ink: c.hue.line, width: 0.7, opacity: unresolved}, last[i], vg.Point{X: at.X - 3, Y: at.Y})
-		sh.write(sh.fit(c.name, room-16, st), vg.Point{X: at.X, Y: at.Y - 3.5}, st)
+		sh.write(sh.fit(c.name, room-endGap, st), vg.Point{X: at.X, Y: at.Y - 3.5}, st)
 	}
 }
 

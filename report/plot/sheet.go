@@ -13,10 +13,15 @@ import (
 
 // A sheet is what a figure is drawn on. It remembers where text went.
 type sheet struct {
+	ruler
 	canvas draw.Canvas
-	fonts  *font.Cache
 	labels []label
 }
+
+// A ruler measures text. Layouts need it before there is a sheet.
+type ruler struct{ fonts *font.Cache }
+
+func newRuler() ruler { return ruler{font.NewCache(liberation.Collection())} }
 
 // A label is a piece of text on a sheet and the box that it fills.
 type label struct {
@@ -25,7 +30,7 @@ type label struct {
 }
 
 func newSheet(c vg.CanvasSizer) *sheet {
-	return &sheet{canvas: draw.New(c), fonts: font.NewCache(liberation.Collection())}
+	return &sheet{canvas: draw.New(c), ruler: newRuler()}
 }
 
 // face returns the font of all figures at a size.
@@ -55,9 +60,18 @@ const (
 )
 
 // width returns how wide s is.
-func (sh *sheet) width(s string, st textStyle) vg.Length {
-	f := sh.fonts.Lookup(face(st.size, st.bold), st.size)
+func (r ruler) width(s string, st textStyle) vg.Length {
+	f := r.fonts.Lookup(face(st.size, st.bold), st.size)
 	return f.Width(s)
+}
+
+// widest returns how wide the widest of all is, but no more than most.
+func (r ruler) widest(all []string, st textStyle, most vg.Length) vg.Length {
+	var w vg.Length
+	for _, s := range all {
+		w = max(w, r.width(s, st))
+	}
+	return min(w, most)
 }
 
 // write puts s at a point, its baseline at the point's height.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
@@ -23,7 +24,7 @@ func (f Figure) WriteSVG(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "<svg xmlns=\"http://www.w3.org/2000/svg\" %s>\n%s</svg>\n", f.head(), body)
+	_, err = fmt.Fprintf(w, "<svg xmlns=\"http://www.w3.org/2000/svg\" %s>\n%s</svg>\n", f.head(0), body)
 	if err != nil {
 		return fmt.Errorf("write figure %s: %w", f.Name, err)
 	}
@@ -38,15 +39,20 @@ func (f Figure) Inline() (string, error) {
 		return "", err
 	}
 	body = withVariables(body)
-	return fmt.Sprintf("<svg class=\"figure\" %s>\n%s</svg>\n", f.head(), body), nil
+	return fmt.Sprintf("<svg class=\"figure\" %s>\n%s</svg>\n", f.head(margin-inlineMargin), body), nil
 }
 
-// head returns the attributes and the first children of f's SVG element.
-func (f Figure) head() string {
+// inlineMargin is what is left of the margins at both sides in a page, which has
+// margins of its own.
+const inlineMargin vg.Length = 7
+
+// head returns the attributes and the first children of f's SVG element, with
+// crop taken off both sides.
+func (f Figure) head(crop vg.Length) string {
 	id := "figure-" + f.Name
-	return fmt.Sprintf(`viewBox="0 0 %g %g" role="img" aria-labelledby="%s-title %s-desc" font-family="%s">
+	return fmt.Sprintf(`viewBox="%g 0 %g %g" role="img" aria-labelledby="%s-title %s-desc" font-family="%s">
 <title id="%s-title">%s</title><desc id="%s-desc">%s</desc`,
-		figureWidth.Points(), f.height.Points(), id, id, fontFamilies,
+		crop.Points(), (figureWidth - 2*crop).Points(), f.height.Points(), id, id, fontFamilies,
 		id, html.EscapeString(f.Title), id, html.EscapeString(f.Alt))
 }
 

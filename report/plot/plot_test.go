@@ -1,0 +1,229 @@
+package plot
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"image/png"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/recorder"
+	"pgregory.net/rapid"
+
+	"flowbench/report/internal/fixture"
+	"flowbench/results"
+)
+
+// runs returns the runs that every figure must cope with.
+func runs() map[string]*results.Run {
+	long := fixture.Run(fixture.Default()[:6], 2, 60)
+	for _, c := range long.Cells {
+		c.Flow += "-with-a-name-that-goes-on-and-on-until-nobody-reads-it"
+	}
+	single := fixture.Run(fixture.Default()[:1], 1, 2)
+	odd := fixture.Run(fixture.Many()[:9], 2, 60) // flows that are not on every broker, and one twice
+	odd.Cells[3].Flow, odd.Cells[8].Flow = odd.Cells[0].Flow, "sixth"
+	return map[string]*results.Run{
+		"one": fixture.Run(fixture.Default()[:1], 6, 200), "five": fixture.Run(fixture.Default()[:5], 3, 100),
+		"seven": fixture.Run(fixture.Default(), 6, 200), "twenty": fixture.Run(fixture.Many(), 3, 60),
+		"troubled": fixture.Troubled(), "long names": long, "one sample": single, "odd": odd,
+	}
+}
+
+// size is a canvas that only has a size and keeps what is drawn.
+type size struct {
+	recorder.Canvas
+	w, h vg.Length
+}
+
+func (s *size) Size() (w, h vg.Length) { return s.w, s.h }
+
+func painted(f Figure) *sheet {
+	sh := newSheet(&size{w: figureWidth, h: f.height})
+	f.paint(sh)
+	return sh
+}
+
+func TestLabelsKeepApartAndStayOnTheCanvas(t *testing.T) {
+	for name, run := range runs() {
+		for _, f := range All(run) {
+			labels := painted(f).labels
+			for i, a := range labels {
+				if a.box.Min.X < 0 || a.box.Min.Y < 0 || a.box.Max.X > figureWidth || a.box.Max.Y > f.height {
+					t.Errorf("%s, %s: %q leaves the canvas: %v", name, f.Name, a.text, a.box)
+				}
+				for _, b := range labels[:i] {
+					if a.box.Min.X < b.box.Max.X && b.box.Min.X < a.box.Max.X &&
+						a.box.Min.Y < b.box.Max.Y && b.box.Min.Y < a.box.Max.Y {
+						t.Errorf("%s, %s: %q lies on %q", name, f.Name, a.text, b.text)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestFigures(t *testing.T) {
+	all := []string{"intervals-command", "intervals-query", "percentiles-command", "percentiles-query",
+		"histograms-command", "histograms-query", "over-time-command", "over-time-query", "send-lag", "send-lag-over-time"}
+	for name, run := range runs() {
+		var got []string
+		for _, f := range All(run) {
+			got = append(got, f.Name)
+			if f.Title == "" || f.Caption == "" || f.Section == "" || !strings.Contains(f.Alt, "p99 ") {
+				t.Errorf("%s: %s lacks a text: %+v", name, f.Name, f)
+			}
+		}
+		if !slices.Equal(got, all) {
+			t.Errorf("%s: figures are %q", name, got)
+		}
+	}
+	if got := All(&results.Run{Cells: []*results.Cell{{Flow: "nothing"}}}); len(got) != 0 {
+		t.Errorf("a cell without samples has %d figures", len(got))
+	}
+}
+
+func TestFigureNamesEndStages(t *testing.T) {
+	run := fixture.Run(fixture.Many()[3:5], 2, 100)
+	var text []string
+	for _, l := range painted(All(run)[0]).labels {
+		text = append(text, l.text)
+	}
+	if !slices.Contains(text, "no-reply on nats (applied)") || !slices.Contains(text, "proxy-async on nats") {
+		t.Errorf("labels are %q", text)
+	}
+}
+
+func TestSVGIsWellFormedAndInert(t *testing.T) {
+	for name, run := range runs() {
+		for _, f := range All(run) {
+			var file bytes.Buffer
+			if err := f.WriteSVG(&file); err != nil {
+				t.Fatal(err)
+			}
+			inline, err := f.Inline()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for form, s := range map[string]string{"file": file.String(), "inline": inline} {
+				d := xml.NewDecoder(strings.NewReader(s))
+				for {
+					token, err := d.Token()
+					if err == io.EOF {
+						break
+					}
+					if err != nil {
+						t.Fatalf("%s: %s %s: %v", name, f.Name, form, err)
+					}
+					if e, ok := token.(xml.StartElement); ok && !slices.Contains(
+						[]string{"svg", "title", "desc", "g", "path", "text"}, e.Name.Local) {
+						t.Errorf("%s: %s %s has a <%s>", name, f.Name, form, e.Name.Local)
+					}
+				}
+				for _, bad := range []string{"NaN", "Inf", "<?xml", "font-family:Liberation"} {
+					if strings.Contains(s, bad) {
+						t.Errorf("%s: %s %s contains %q", name, f.Name, form, bad)
+					}
+				}
+			}
+			if strings.Contains(inline, ":#") {
+				t.Errorf("%s: %s has a fixed colour", name, f.Name)
+			}
+		}
+	}
+}
+
+func TestPNG(t *testing.T) {
+	for _, f := range All(fixture.Run(fixture.Default()[:2], 2, 50)) {
+		var a, b bytes.Buffer
+		if err := f.WritePNG(&a); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.WritePNG(&b); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a.Bytes(), b.Bytes()) {
+			t.Errorf("%s differs between two drawings", f.Name)
+		}
+		config, err := png.DecodeConfig(&a)
+		if err != nil || config.Width != 1440 {
+			t.Errorf("%s is %d pixels wide, %v", f.Name, config.Width, err)
+		}
+	}
+}
+
+func TestFacets(t *testing.T) {
+	for name, want := range map[string]string{
+		"one": "[1+0]", "five": "[5+0]", "seven": "[4+0 4+0]", "twenty": "[5+0 5+0 5+0 5+0]",
+		"odd": "[1+8 1+8 1+8 1+8 1+8 1+8 1+8 1+8 1+8]",
+	} {
+		run := runs()[name]
+		labels := make([]string, len(run.Cells))
+		var got []string
+		for _, f := range facets(seriesOf(run, labels, results.Query)) {
+			got = append(got, fmt.Sprintf("%d+%d", len(f.curves), len(f.grey)))
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("%s: panels have %v curves, want %s", name, got, want)
+		}
+	}
+}
+
+func TestLatencyAxis(t *testing.T) {
+	for _, c := range []struct {
+		in       span
+		min, max float64
+	}{
+		{span{340, 4_100}, 200, 5_000}, {span{1, 1}, 0.5, 2}, {span{1000, 1000}, 500, 2000}, {span{}, 50, 20_000},
+	} {
+		if a := latencyAxis(c.in); a.min != c.min || a.max != c.max {
+			t.Errorf("axis of %v is from %v to %v, want %v to %v", c.in, a.min, a.max, c.min, c.max)
+		}
+	}
+	var got []string
+	for _, m := range latencyAxis(span{340, 4_100}).marks[0] {
+		got = append(got, m.text)
+	}
+	if want := "200 µs,500 µs,1 ms,2 ms,5 ms"; strings.Join(got, ",") != want {
+		t.Errorf("marks are %q, want %s", got, want)
+	}
+}
+
+// TestBinsLoseNothing holds the sum of a histogram's bins to its count.
+func TestBinsLoseNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := results.NewHist()
+		for _, us := range rapid.SliceOfN(rapid.Int64Range(1, 5_000_000), 1, 50).Draw(t, "us") {
+			h.Record(time.Duration(us) * time.Microsecond)
+		}
+		x := latencyAxis(span{micros(h.Min()), micros(h.Max())})
+		var sum float64
+		for _, v := range bins(h, x.min, x.max) {
+			sum += v
+		}
+		if sum < float64(h.N())*0.999 || sum > float64(h.N())*1.001 {
+			t.Fatalf("bins hold %v of %d values", sum, h.N())
+		}
+	})
+}
+
+func TestSpread(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := make([]vg.Length, rapid.IntRange(1, 5).Draw(t, "n"))
+		for i := range want {
+			want[i] = vg.Length(rapid.Float64Range(0, 100).Draw(t, "y"))
+		}
+		got := spread(want, 13, 0, 100)
+		order := ascending(got)
+		for i, k := range order {
+			if got[k] < 0 || got[k] > 100 || i > 0 && got[k]-got[order[i-1]] < 13-1e-9 {
+				t.Fatalf("spread(%v) = %v", want, got)
+			}
+		}
+	})
+}

@@ -1,0 +1,362 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/xml"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"flowbench/report/internal/fixture"
+	"flowbench/report/words"
+	"flowbench/results"
+)
+
+// fixtures returns the runs that every form of the report must cope with.
+func fixtures() map[string]*results.Run {
+	empty := &results.Run{ID: "empty", Scenario: "empty"}
+	return map[string]*results.Run{
+		"one":      fixture.Run(fixture.Default()[:1], 6, 400),
+		"seven":    fixture.Run(fixture.Default(), 6, 400),
+		"twenty":   fixture.Run(fixture.Many(), 3, 100),
+		"troubled": fixture.Troubled(),
+		"empty":    empty,
+	}
+}
+
+// golden compares got with a file in testdata, or rewrites the file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if flag.Lookup("update").Value.String() == "true" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s is stale; run go test ./report -update and look at the difference:\n%s", path, diff)
+	}
+}
+
+func render(t *testing.T, write func(io.Writer) error) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func htmlOf(t *testing.T, run *results.Run) string {
+	t.Helper()
+	return render(t, func(w io.Writer) error { return WriteHTML(w, run) })
+}
+
+func textOf(t *testing.T, run *results.Run, width int, colour bool) string {
+	t.Helper()
+	return render(t, func(w io.Writer) error { return WriteText(w, run, width, colour) })
+}
+
+func csvOf(t *testing.T, run *results.Run) string {
+	t.Helper()
+	return render(t, func(w io.Writer) error { return WriteCSV(w, run) })
+}
+
+func TestGolden(t *testing.T) {
+	svg := regexp.MustCompile(`(?s)<svg.*?</svg>`)
+	for _, name := range []string{"seven", "troubled"} {
+		run := fixtures()[name]
+		golden(t, name+"-80.txt", textOf(t, run, 80, false))
+		golden(t, name+"-160.txt", textOf(t, run, 160, true))
+		golden(t, name+".csv", csvOf(t, run))
+		golden(t, name+".html", svg.ReplaceAllString(htmlOf(t, run), "<svg></svg>"))
+	}
+}
+
+func TestRenderingIsDeterministic(t *testing.T) {
+	for name := range fixtures() {
+		if htmlOf(t, fixtures()[name]) != htmlOf(t, fixtures()[name]) {
+			t.Errorf("%s: the page differs between two renderings", name)
+		}
+		if textOf(t, fixtures()[name], 120, true) != textOf(t, fixtures()[name], 120, true) {
+			t.Errorf("%s: the text differs between two renderings", name)
+		}
+	}
+}
+
+// TestPageIsWellFormed walks the page as XML, so that every element is closed and
+// every name is where it belongs.
+func TestPageIsWellFormed(t *testing.T) {
+	for name, run := range fixtures() {
+		d := xml.NewDecoder(strings.NewReader(htmlOf(t, run)))
+		d.Entity = xml.HTMLEntity
+		ids := make(map[string]bool)
+		var references []string
+		for {
+			token, err := d.Token()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			start, ok := token.(xml.StartElement)
+			if !ok {
+				continue
+			}
+			switch start.Name.Local {
+			case "script", "img", "iframe", "link", "object", "embed", "base", "form", "image", "use", "foreignObject":
+				t.Errorf("%s: the page has a <%s>", name, start.Name.Local)
+			}
+			for _, a := range start.Attr {
+				switch key := a.Name.Local; {
+				case key == "id" && ids[a.Value]:
+					t.Errorf("%s: id %q is there twice", name, a.Value)
+				case key == "id":
+					ids[a.Value] = true
+				case key == "href":
+					if !strings.HasPrefix(a.Value, "#") {
+						t.Errorf("%s: link to %q", name, a.Value)
+					}
+					references = append(references, a.Value[1:])
+				case key == "aria-labelledby":
+					references = append(references, strings.Fields(a.Value)...)
+				case key == "src", strings.HasPrefix(key, "on"):
+					t.Errorf("%s: attribute %s=%q", name, key, a.Value)
+				}
+				if strings.Contains(a.Value, "url(") {
+					t.Errorf("%s: attribute %q refers to something outside", name, a.Value)
+				}
+			}
+			if start.Name.Local == "th" && !slices.ContainsFunc(start.Attr, func(a xml.Attr) bool {
+				return a.Name.Local == "scope"
+			}) {
+				t.Errorf("%s: a table head has no scope", name)
+			}
+		}
+		for _, r := range references {
+			if !ids[r] {
+				t.Errorf("%s: nothing has the id %q", name, r)
+			}
+		}
+	}
+}
+
+func TestPageLoadsNothing(t *testing.T) {
+	page := htmlOf(t, fixture.Run(fixture.Default(), 2, 100))
+	for _, s := range []string{"http:", "https:", "url(", "@import", "<script", "javascript:", "ZgotmplZ"} {
+		if strings.Contains(page, s) {
+			t.Errorf("the page contains %q", s)
+		}
+	}
+	const policy = `content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"`
+	if !strings.Contains(page, policy) {
+		t.Error("the page has no content security policy, or another one")
+	}
+}
+
+func TestPageDefinesItsColours(t *testing.T) {
+	page := htmlOf(t, fixture.Run(fixture.Default(), 2, 100))
+	light, dark, ok := strings.Cut(page[:strings.Index(page, "</style>")], "prefers-color-scheme: dark")
+	if !ok {
+		t.Fatal("the page has no dark colours")
+	}
+	for _, m := range regexp.MustCompile(`var\((--[a-z-]+)\)`).FindAllStringSubmatch(page, -1) {
+		if !strings.Contains(light, m[1]+":") || !strings.Contains(dark, m[1]+":") {
+			t.Errorf("%s is not defined for light and for dark", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile(`(fill|stroke):#`).FindAllString(page, 1) {
+		t.Errorf("a figure has a fixed colour: %s", m)
+	}
+}
+
+func TestHostileNamesStayText(t *testing.T) {
+	run := fixture.Troubled()
+	page := htmlOf(t, run)
+	if strings.Contains(page, "<script>") || strings.Contains(page, "<img") || strings.Contains(page, "<i>none") {
+		t.Error("a name became an element of the page")
+	}
+	if !strings.Contains(page, "&lt;script&gt;alert(1)&lt;/script&gt;") {
+		t.Error("the page does not show the name")
+	}
+	for form, s := range map[string]string{
+		"page": page, "csv": csvOf(t, run), "text": textOf(t, run, 100, false),
+	} {
+		for _, r := range s {
+			if r != '\n' && !unicode.IsPrint(r) {
+				t.Fatalf("%s has the character %U", form, r)
+			}
+		}
+	}
+	records, err := csv.NewReader(strings.NewReader(csvOf(t, run))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, record := range records {
+		for _, field := range record {
+			if field != "" && strings.ContainsRune("=+-@\t\r", rune(field[0])) {
+				t.Errorf("a spreadsheet would run %q", field)
+			}
+		}
+	}
+}
+
+func TestAbsentIsNotZero(t *testing.T) {
+	run := fixture.Run(fixture.Many()[4:5], 3, 400) // no-reply: commands are never answered
+	lines := strings.Split(textOf(t, run, 200, false), "\n")
+	i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "no-reply on nats") })
+	if got := strings.Fields(lines[i])[3:6]; !slices.Equal(got, []string{"–", "–", "–"}) {
+		t.Errorf("answered p50, p99 and p99.9 of a flow without answers are %q", got)
+	}
+	page := htmlOf(t, run)
+	if !strings.Contains(page, "commands end at applied") || !strings.Contains(page, "no-reply on nats (applied)") {
+		t.Error("the page does not say at which stage the commands end")
+	}
+	for _, record := range strings.Split(csvOf(t, run), "\n") {
+		if strings.Contains(record, ",command,answered,") {
+			t.Errorf("a stage that nothing reached has a row: %s", record)
+		}
+	}
+}
+
+func TestUnresolvedQuantilesAreMarked(t *testing.T) {
+	run := fixture.Run(fixture.Default()[:1], 5, 400) // 1,000 commands: p99 is resolved, p99.9 is not
+	h := run.Cells[0].LatencyOf(results.Command, results.AnsweredStage)
+	p99, p999 := words.Duration(h.Quantile(0.99)), words.Duration(h.Quantile(0.999))
+	page, text := htmlOf(t, run), textOf(t, run, 80, false)
+	if !strings.Contains(page, "<td title=\"of 1,000 samples\">"+p99+"</td>") {
+		t.Error("the page does not show p99 as a finding")
+	}
+	want := `<td class="faint" title="not resolved: of 1,000 samples fewer than 10 lie beyond p99.9">(` + p999 + ")</td>"
+	if !strings.Contains(page, want) {
+		t.Error("the page does not mark p99.9")
+	}
+	if strings.Contains(text, "("+p99+")") || !strings.Contains(text, "("+p999+")") {
+		t.Error("the text does not mark p99.9 alone")
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	run := fixture.Run(fixture.Default(), 6, 400)
+	got := strings.Join(verdict(run), "\n")
+	for _, want := range []string{
+		"On nats, async-reply-to answered 99 % of commands fastest", "and proxy-async slowest",
+		"Without a broker, direct answered", "All 8,400 acknowledged commands were applied exactly once.", "This is one run",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the verdict does not say %q:\n%s", want, got)
+		}
+	}
+	run.Cells[0].Valid, run.Cells[0].Why = false, []string{"the generator was late"}
+	run.Cells[1].Accounting.Lost = 2
+	run.Cells[2].Load.Arrivals = "closed"
+	got = strings.Join(verdict(run), "\n")
+	for _, want := range []string{
+		"On nats, proxy-sync answered", "async-reply-to on nats is not valid: the generator was late.",
+		"proxy-sync on nats: of 1,200 commands acknowledged 2 were lost.", "Closed load: proxy-async on nats.",
+		"coordinated omission",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the verdict does not say %q:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "exactly once") {
+		t.Errorf("the verdict claims that all is well:\n%s", got)
+	}
+}
+
+func TestVerdictDoesNotRankEqualFlows(t *testing.T) {
+	shapes := []fixture.Shape{fixture.Default()[0], fixture.Default()[0]}
+	shapes[1].Flow = "another"
+	if got := verdict(fixture.Run(shapes, 6, 400))[0]; !strings.Contains(got, "too close to rank") {
+		t.Errorf("the verdict on two equal flows is %q", got)
+	}
+}
+
+func TestTextKeepsItsWidth(t *testing.T) {
+	for name, run := range fixtures() {
+		for _, width := range []int{0, 80, 100, 132, 200} {
+			for _, line := range strings.Split(textOf(t, run, width, false), "\n") {
+				if n := utf8.RuneCountInString(line); n > max(width, 80) {
+					t.Errorf("%s at width %d: a line has %d characters: %s", name, width, n, line)
+				}
+			}
+		}
+	}
+}
+
+func TestColourSaysNothingOfItsOwn(t *testing.T) {
+	attributes := regexp.MustCompile("\x1b\\[[0-9]+m")
+	for name, run := range fixtures() {
+		if plain := attributes.ReplaceAllString(textOf(t, run, 120, true), ""); plain != textOf(t, run, 120, false) {
+			t.Errorf("%s: the text differs by more than its colours", name)
+		}
+	}
+}
+
+func TestPageStaysSmall(t *testing.T) {
+	run := fixture.Run(fixture.Many()[:10], 150, 40)
+	if n := len(htmlOf(t, run)); n > 1<<20 {
+		t.Errorf("the page of ten cells has %d bytes", n)
+	}
+}
+
+func TestWriteAll(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	run := fixture.Run(fixture.Default()[:2], 2, 100)
+	for range 2 { // a second time replaces the first
+		if err := WriteAll(root, run); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	err = fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			got = append(got, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, name := range []string{
+		"histograms-command", "histograms-query", "intervals-command", "intervals-query", "over-time-command",
+		"over-time-query", "percentiles-command", "percentiles-query", "send-lag-over-time", "send-lag",
+	} {
+		want = append(want, fmt.Sprintf("plots/%s.png", name), fmt.Sprintf("plots/%s.svg", name))
+	}
+	if diff := cmp.Diff(append(want, "report.html"), got); diff != "" {
+		t.Errorf("files differ from what is documented:\n%s", diff)
+	}
+	page, err := root.ReadFile("report.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(page) != htmlOf(t, run) {
+		t.Error("report.html is not the page")
+	}
+}

@@ -1,0 +1,103 @@
+package words
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"flowbench/results"
+)
+
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"async-reply-to":                 "async-reply-to",
+		"\x1b[31mred\x1b[0m":             "red",
+		"\x1b]0;title\x07text":           "text",
+		"\x1b]8;;http://a\x1b\\link":     "link",
+		"\x1b[2Jgone":                    "gone",
+		"\u009b31mred":                   "red",
+		"\x1b(Bset":                      "set",
+		"\x1b":                           "",
+		"\x1b[":                          "",
+		"a\x1b[31\nb":                    "a b",
+		"two\nlines\tand\rmore":          "two lines and more",
+		"right\u202eto left\u200b\ufeff": "rightto left",
+		"bad\xffbyte":                    "bad\ufffdbyte",
+		"größe 日本":                       "größe 日本",
+		" padded ":                       "padded",
+		"<b>&amp;":                       "<b>&amp;",
+	} {
+		if got := Clean(in); got != want {
+			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	for _, s := range []string{"", "a", "\x1b[31mred", "\x1b]0;t\a", "\u009d", "\xc2", "\x1b\x1b[", "\u2028\u202e"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := Clean(s)
+		if !utf8.ValidString(got) {
+			t.Errorf("Clean(%q) = %q is not UTF-8", s, got)
+		}
+		for _, r := range got {
+			if !unicode.IsPrint(r) {
+				t.Errorf("Clean(%q) = %q has %U", s, got, r)
+			}
+		}
+		if again := Clean(got); again != got {
+			t.Errorf("Clean(%q) = %q, and cleaned again %q", s, got, again)
+		}
+		if strings.ContainsRune(s, '\x1b') == false && len(got) > 3*len(s) {
+			t.Errorf("Clean(%q) = %q is longer than it can be", s, got)
+		}
+	})
+}
+
+func TestDuration(t *testing.T) {
+	for in, want := range map[time.Duration]string{
+		0: "0 µs", 512: "0.512 µs", 1500: "1.50 µs", 812 * time.Microsecond: "812 µs",
+		999_400: "999 µs", 999_600: "1.00 ms", 1_234_567: "1.23 ms", 12_345_678: "12.3 ms", 123_456_789: "123 ms",
+		999_900_000: "1.00 s", 9_999_000_000: "10.0 s", 600 * time.Second: "600 s", 1000 * time.Second: "1,000 s",
+	} {
+		if got := Duration(in); got != want {
+			t.Errorf("Duration(%d) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for got, want := range map[string]string{
+		Count(0): "0", Count(999): "999", Count(-1234567): "-1,234,567", Digits(0.5): "0.5", Digits(1.996): "2.00",
+		Digits(99.96): "100", Digits(1234.5): "1,235", Bytes(999): "999 B", Bytes(1480): "1.48 kB",
+		Share(0.0004): "< 0.1 %", Share(-1): Absent, Percentile(0.999): "p99.9", Percentile(0.5): "p50", Percentile(1): "max",
+		List([]string{"a", "b", "c"}): "a, b and c", Elide("abcdefgh", 5): "ab…gh", Elide("abc", 3): "abc",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestLabelsTellCellsApart(t *testing.T) {
+	cells := []*results.Cell{
+		{ID: "1", Flow: "direct"},
+		{ID: "2", Flow: "proxy", Broker: "nats", Load: results.Load{RatePerS: 100}},
+		{ID: "3", Flow: "proxy", Broker: "nats", Load: results.Load{RatePerS: 2000}},
+		{ID: "4", Flow: "poll", Broker: "nats", Payload: "inline"},
+		{ID: "5", Flow: "poll", Broker: "nats", Payload: "inline"},
+		{ID: "6", Flow: "sync", Broker: "nats", Edge: "rest"},
+		{ID: "7", Flow: "sync", Broker: "nats", Edge: "websocket"},
+	}
+	want := []string{"direct", "proxy on nats, 100/s", "proxy on nats, 2,000/s", "poll on nats, 4", "poll on nats, 5",
+		"sync on nats, rest", "sync on nats, websocket"}
+	for i, got := range Labels(&results.Run{Cells: cells}) {
+		if got != want[i] {
+			t.Errorf("label of cell %d is %q, want %q", i+1, got, want[i])
+		}
+	}
+}
