@@ -22,6 +22,7 @@ func TestLook(t *testing.T) {
 		"seven":    fixture.Run(fixture.Default(), 30, 400),
 		"twenty":   fixture.Run(fixture.Many(), 8, 300),
 		"troubled": fixture.Troubled(),
+		"wide":     fixture.Run(fixture.Wide(), 150, 60),
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(path, 0o755); err != nil {

@@ -118,10 +118,10 @@ func newPage(run *results.Run, figures []plot.Figure) (page, error) {
 		fmt.Fprintf(&light, "%s:%s;", variable.Name, variable.Light)
 	}
 	p.Light = template.CSS(light.String())
-	for _, make := range []func(view) section{
+	for _, compose := range []func(view) section{
 		glance, guarantees, intervals, percentiles, histograms, overTime, stages, trust, cost, account, environment,
 	} {
-		if s := make(v); len(s.Figures)+len(s.Tables) > 0 {
+		if s := compose(v); len(s.Figures)+len(s.Tables) > 0 {
 			p.Sections = append(p.Sections, s)
 		}
 	}

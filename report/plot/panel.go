@@ -48,7 +48,7 @@ func (sh *sheet) yMarks(p panel) []mark {
 	for _, marks := range p.y.marks {
 		ok := true
 		for i := 1; i < len(marks); i++ {
-			ok = ok && p.at(p.x.min, marks[i].at).Y-p.at(p.x.min, marks[i-1].at).Y > 16
+			ok = ok && p.at(p.x.min, marks[i].at).Y-p.at(p.x.min, marks[i-1].at).Y > 13
 		}
 		if ok {
 			return marks

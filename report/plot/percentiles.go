@@ -188,11 +188,18 @@ func (sh *sheet) curves(p panel, f facet, room vg.Length) {
 // quantileCurve returns the points of a percentile curve: those that the samples
 // resolve, and those that they do not.
 func quantileCurve(p panel, h *results.Hist, steps int) (solid, tail []vg.Point) {
-	n := float64(h.N())
+	n, largest := float64(h.N()), h.Max()
+	buckets := slices.Collect(h.Buckets())
+	var below int64 // values in the buckets before the first
 	for i := range steps + 1 {
 		beyond := math.Pow(n, float64(i)/float64(steps)) // 1/(1-p), from 1 to n
 		q := 1 - 1/beyond
-		at := p.at(beyond, micros(h.Quantile(q)))
+		// Walking the buckets once is a hundred times cheaper than a quantile a point.
+		for len(buckets) > 1 && float64(below+buckets[0].Count) < q*n-0.5 {
+			below += buckets[0].Count
+			buckets = buckets[1:]
+		}
+		at := p.at(beyond, micros(min(buckets[0].To, largest)))
 		if h.Resolved(q) {
 			solid = append(solid, at)
 		} else {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image/png"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -29,9 +30,10 @@ func runs() map[string]*results.Run {
 	odd := fixture.Run(fixture.Many()[:9], 2, 60) // flows that are not on every broker, and one twice
 	odd.Cells[3].Flow, odd.Cells[8].Flow = odd.Cells[0].Flow, "sixth"
 	return map[string]*results.Run{
-		"one": fixture.Run(fixture.Default()[:1], 6, 200), "five": fixture.Run(fixture.Default()[:5], 3, 100),
-		"seven": fixture.Run(fixture.Default(), 6, 200), "twenty": fixture.Run(fixture.Many(), 3, 60),
+		"one": fixture.Run(fixture.Default()[:1], 4, 200), "five": fixture.Run(fixture.Default()[:5], 1, 100),
+		"seven": fixture.Run(fixture.Default(), 3, 200), "twenty": fixture.Run(fixture.Many(), 1, 60),
 		"troubled": fixture.Troubled(), "long names": long, "one sample": single, "odd": odd,
+		"wide": fixture.Run(fixture.Wide(), 1, 60),
 	}
 }
 
@@ -158,11 +160,12 @@ func TestPNG(t *testing.T) {
 }
 
 func TestFacets(t *testing.T) {
+	all := runs()
 	for name, want := range map[string]string{
 		"one": "[1+0]", "five": "[5+0]", "seven": "[4+0 4+0]", "twenty": "[5+0 5+0 5+0 5+0]",
 		"odd": "[1+8 1+8 1+8 1+8 1+8 1+8 1+8 1+8 1+8]",
 	} {
-		run := runs()[name]
+		run := all[name]
 		labels := make([]string, len(run.Cells))
 		var got []string
 		for _, f := range facets(seriesOf(run, labels, results.Query)) {
@@ -191,6 +194,27 @@ func TestLatencyAxis(t *testing.T) {
 	}
 	if want := "200 µs,500 µs,1 ms,2 ms,5 ms"; strings.Join(got, ",") != want {
 		t.Errorf("marks are %q, want %s", got, want)
+	}
+}
+
+// TestCurveFollowsQuantiles holds the points of a curve to the histogram's own
+// quantiles.
+func TestCurveFollowsQuantiles(t *testing.T) {
+	h := fixture.Run(fixture.Default()[:1], 2, 400).Cells[0].LatencyOf(results.Command, results.AnsweredStage)
+	p := panel{
+		area: vg.Rectangle{Max: vg.Point{X: 100, Y: 100}}, x: ninesAxis(h.N()),
+		y: latencyAxis(span{micros(h.Min()), micros(h.Max())}),
+	}
+	solid, tail := quantileCurve(p, h, 40)
+	for _, at := range append(solid, tail...) {
+		beyond := math.Pow(float64(h.N()), float64(at.X)/100)
+		lo, hi := h.Quantile(1-1.02/beyond), h.Quantile(1-0.98/beyond)
+		if y := p.at(1, micros(lo)).Y; at.Y < y-0.5 {
+			t.Errorf("the curve at 1/(1-p) = %.1f lies below its quantile %v", beyond, lo)
+		}
+		if y := p.at(1, micros(hi)).Y; at.Y > y+0.5 {
+			t.Errorf("the curve at 1/(1-p) = %.1f lies above its quantile %v", beyond, hi)
+		}
 	}
 }
 
