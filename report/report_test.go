@@ -168,7 +168,8 @@ func TestPageLoadsNothing(t *testing.T) {
 			t.Errorf("the page contains %q", s)
 		}
 	}
-	const policy = `content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"`
+	const policy = `content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; ` +
+		`base-uri 'none'; form-action 'none'"`
 	if !strings.Contains(page, policy) {
 		t.Error("the page has no content security policy, or another one")
 	}
