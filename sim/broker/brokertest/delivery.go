@@ -224,6 +224,9 @@ func redelivered(t *testing.T, ctx context.Context, r *rig) {
 	again := map[uint64]bool{}
 	for range 4 {
 		m := receive(t, ctx, heir)
+		if _, twice := again[m.ID]; twice || m.ID == 1 || m.ID == 3 {
+			t.Errorf("message %d came, redelivered %v; want 2, 4, 5 and 6 once each", m.ID, m.Redelivered)
+		}
 		again[m.ID] = m.Redelivered
 	}
 	for _, id := range []uint64{2, 4} {

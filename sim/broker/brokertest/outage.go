@@ -19,7 +19,12 @@ func outages() []testCase {
 		{name: "a publish that is cut is unknown", needs: flows.Confirms, remote: true, run: cutPublish},
 		{name: "a publish without a connection is not ok", remote: true, run: publishDown},
 		{name: "a connection comes back by itself", remote: true, run: comesBack},
-		{name: "what was not acknowledged before a cut comes again", needs: flows.Redelivers, remote: true, run: cutConsumer},
+		{
+			name:   "what was not acknowledged before a cut comes again",
+			needs:  flows.Redelivers,
+			remote: true,
+			run:    cutConsumer,
+		},
 		{name: "a receive waits through an outage", remote: true, run: receiveThrough},
 		{name: "a connection closes while the broker is away", remote: true, run: closeDown},
 	}

@@ -1,0 +1,142 @@
+// Package broker is what the engine and every broker driver agree on.
+//
+// A driver is a package of its own below this one. It describes itself with a
+// [Driver] value, which package drivers lists, and opens a [Session] for each
+// cell of a plan. What the engine owns: schedules, timeouts, correlation,
+// accounting, faults. What a driver owns: the topology at the broker, the wire
+// protocol, staying connected over a list of addresses, the class of every
+// error, and telling of what happens to its connections.
+//
+// Names of everything that a session creates at the broker begin with its
+// prefix, which carries the run id, so that two runs never meet; Close deletes
+// all of it. Where the broker can expire what nobody uses, the driver asks for
+// that as well, so that even a killed run leaves nothing for ever.
+package broker
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"flowbench/flows"
+	"flowbench/sim/wire"
+)
+
+// A Driver describes one kind of broker in data and opens sessions on it.
+type Driver struct {
+	Name    string // as written in scenarios: nats, jetstream, rabbitmq
+	Summary string // one phrase for lists
+	Params  []Param
+	Embed   string // which embedded broker serves it ("nats"), or empty if there is none
+	Server  string // which --broker-url serves it ("nats", "rabbitmq"), or empty if it lives in this process
+	Traits  func(Params) flows.Traits
+
+	// Open prepares one cell's topology. An address that does not answer is an
+	// error, within the context's time.
+	Open func(ctx context.Context, cfg Config) (Session, error)
+}
+
+// A Param is one parameter of a driver, as scenarios may set it.
+type Param struct {
+	Name    string
+	Summary string   // one phrase, with the unit if it has one
+	Default string   // written as in scenarios
+	Values  []string // the allowed values; empty for a whole number
+	Min     int      // of a whole number
+	Max     int
+}
+
+// Params are the values of a driver's parameters, each one present and within
+// its bounds: the plan saw to that.
+type Params map[string]string
+
+// A Session is one broker prepared for one cell.
+type Session interface {
+	flows.Broker
+
+	// Guarantees names what the numbers were measured under.
+	Guarantees() Guarantees
+
+	// Version returns the broker's product and version, as it tells them.
+	Version() string
+
+	// Backlog returns how many messages wait at the broker or are delivered and
+	// not yet acknowledged. ok is false where the broker cannot tell.
+	Backlog(ctx context.Context) (n int64, ok bool, err error)
+
+	// Close deletes everything that the session created at the broker, and
+	// returns what could not be deleted as an error. Its connections must have
+	// been closed before.
+	Close(ctx context.Context) error
+}
+
+// Guarantees are what two results must have in common to be comparable. Values
+// are short phrases; "none" says that there is none, and no value is empty.
+type Guarantees struct {
+	AckLevel    string `json:"ack_level"`   // when a publisher is told that the broker has a message
+	Persistence string `json:"persistence"` // where messages are kept
+	Fsync       string `json:"fsync"`       // when they are forced to disk
+	Replicas    string `json:"replicas"`    // how many copies there are
+	Prefetch    string `json:"prefetch"`    // how many unacknowledged messages a consumer holds
+	Redelivery  string `json:"redelivery"`  // what happens to unacknowledged messages
+	Dedup       string `json:"dedup"`       // whether a repeated message id is stored again
+}
+
+// Config is what a driver needs to open a session.
+type Config struct {
+	Addresses []string // URLs, tried in turn; credentials in them never reach messages or results
+	Prefix    string   // of every name at the broker: letters, digits and hyphens
+	Params    Params
+	Dial      Dialer // how connections are made; never nil
+	Meter     *Meter
+	Notify    func(Event) // told of connection events; never nil, called concurrently
+	Log       *slog.Logger
+}
+
+// A Dialer opens network connections.
+type Dialer = wire.Dialer
+
+// An Event is something that happened to a connection.
+type Event struct {
+	Kind   EventKind
+	Conn   string // the connection's name
+	Detail string // for people; without credentials
+}
+
+// An EventKind says what happened to a connection.
+type EventKind string
+
+// The kinds of connection events.
+const (
+	Connected    EventKind = "connected"
+	Disconnected EventKind = "disconnected"
+	Reconnected  EventKind = "reconnected"
+	Blocked      EventKind = "blocked"   // the broker takes no more from publishers
+	Unblocked    EventKind = "unblocked" // and does again
+	Dropped      EventKind = "dropped"   // the client library threw messages away
+)
+
+// A Meter counts what crosses a broker. All counts only grow.
+type Meter struct {
+	Published atomic.Int64 // messages handed to the broker, answers included
+	Delivered atomic.Int64 // messages received from the broker
+	BytesOut  atomic.Int64 // written to the broker's connections, protocol included
+	BytesIn   atomic.Int64 // read from them
+}
+
+// Metered returns a dialer whose connections count their bytes in m.
+func Metered(dial Dialer, m *Meter) Dialer { return wire.Counted(dial, &m.BytesIn, &m.BytesOut) }
+
+// Backoff says how long a driver waits between attempts to reconnect.
+type Backoff struct{ Min, Max time.Duration }
+
+// ReconnectBackoff is what all drivers use, so that none looks faster than
+// another after an outage for no reason of its own.
+func ReconnectBackoff() Backoff { return Backoff{Min: 50 * time.Millisecond, Max: time.Second} }
+
+// Pause returns the wait before attempt n, counting from 0.
+func (b Backoff) Pause(n int) time.Duration {
+	d := b.Min << min(n, 20)
+	return min(d, b.Max)
+}

@@ -1,0 +1,20 @@
+// Package drivers lists the brokers that runs can use. It is the only package
+// that knows them all, and so the only one that links their client libraries.
+package drivers
+
+import (
+	"flowbench/sim/broker"
+	"flowbench/sim/broker/jetstreambroker"
+	"flowbench/sim/broker/membroker"
+	"flowbench/sim/broker/natsbroker"
+)
+
+// All returns every broker driver, in the order in which lists and reports show
+// them. Adding a broker means adding its package and its line here.
+func All() []broker.Driver {
+	return []broker.Driver{
+		membroker.Driver(),
+		natsbroker.Driver(),
+		jetstreambroker.Driver(),
+	}
+}
