@@ -30,7 +30,8 @@ func TestOutcomeOf(t *testing.T) {
 			if outcome != tt.outcome || class != tt.class {
 				t.Errorf("OutcomeOf(%v) = %v, %q; want %v, %q", tt.err, outcome, class, tt.outcome, tt.class)
 			}
-			if got, want := errors.Is(tt.err, ErrUnknown), tt.outcome == Undecided && tt.class == Disconnected; got != want {
+			want := tt.outcome == Undecided && tt.class == Disconnected
+			if got := errors.Is(tt.err, ErrUnknown); got != want {
 				t.Errorf("errors.Is(%v, ErrUnknown) = %v; want %v", tt.err, got, want)
 			}
 		})

@@ -105,7 +105,14 @@ func (s *consumers) work(ctx context.Context, instance int, sub Subscription) {
 			continue // it comes again where the broker can do that
 		}
 		if m.ReplyTo != "" {
-			reply := Message{Subject: m.ReplyTo, Correlation: m.ID, Op: m.Op, Kind: m.Kind, Status: resp.Status, Body: resp.Body}
+			reply := Message{
+				Subject:     m.ReplyTo,
+				Correlation: m.ID,
+				Op:          m.Op,
+				Kind:        m.Kind,
+				Status:      resp.Status,
+				Body:        resp.Body,
+			}
 			if err := s.conns[instance].Publish(ctx, reply); err != nil {
 				s.env.Log.Warn("answer not sent", "op", m.Op, "error", err)
 			}

@@ -41,8 +41,10 @@ func TestFlowsFollowTheRuntimeRule(t *testing.T) {
 // breaches returns where f breaks the runtime rule, in words.
 func breaches(fset *token.FileSet, f *ast.File) []string {
 	banned := map[string]string{
-		"time.Now": "Runtime.Now", "time.Since": "Runtime.Now", "time.Until": "Runtime.Now", "time.Sleep": "Runtime.Sleep",
-		"time.After": "Runtime.Sleep", "time.AfterFunc": "Runtime.Go and Runtime.Sleep", "time.NewTimer": "Runtime.Sleep",
+		"time.Now": "Runtime.Now", "time.Since": "Runtime.Now", "time.Until": "Runtime.Now",
+		"time.Sleep": "Runtime.Sleep",
+		"time.After": "Runtime.Sleep", "time.AfterFunc": "Runtime.Go and " +
+			"Runtime.Sleep", "time.NewTimer": "Runtime.Sleep",
 		"time.NewTicker": "Runtime.Sleep", "time.Tick": "Runtime.Sleep",
 		"context.WithTimeout": "Runtime.WithTimeout", "context.WithDeadline": "Runtime.WithTimeout",
 		"context.WithCancel": "the context passed in", "context.WithCancelCause": "the context passed in",
@@ -53,8 +55,12 @@ func breaches(fset *token.FileSet, f *ast.File) []string {
 	add := func(n ast.Node, text string) { found = append(found, fset.Position(n.Pos()).String()+": "+text) }
 	for _, spec := range f.Imports {
 		path, err := strconv.Unquote(spec.Path.Value)
-		if err != nil || strings.Contains(path, ".") || strings.HasPrefix(path, "flowbench/") || strings.HasPrefix(path, "math/rand") {
-			add(spec, "import of "+spec.Path.Value+": flows import the standard library only, and draw no random numbers")
+		if err != nil || strings.Contains(path, ".") || strings.HasPrefix(path, "flowbench/") ||
+			strings.HasPrefix(path, "math/rand") {
+			add(
+				spec,
+				"import of "+spec.Path.Value+": flows import the standard library only, and draw no random numbers",
+			)
 		}
 	}
 	ast.Inspect(f, func(n ast.Node) bool {
@@ -77,7 +83,8 @@ func breaches(fset *token.FileSet, f *ast.File) []string {
 
 func TestTheRuntimeRuleFindsWhatBreaksIt(t *testing.T) {
 	for _, body := range []string{
-		"go f()", "var c chan int; _ = c", "select {}", "time.Sleep(1)", "_ = time.Now()", "ctx, _ := context.WithCancel(nil); _ = ctx",
+		"go f()", "var c chan int; _ = c", "select {}", "time.Sleep(1)", "_ = time.Now()", "ctx, _ := " +
+			"context.WithCancel(nil); _ = ctx",
 	} {
 		fset := token.NewFileSet()
 		f, err := parser.ParseFile(fset, "x.go", "package x\nfunc f() {\n"+body+"\n}", 0)

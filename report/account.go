@@ -33,7 +33,12 @@ func rulings() []ruling {
 			func(a results.Accounting) int64 { return a.Unexpected }},
 		{"phantom", "reported as failed, and yet applied", "bad",
 			func(a results.Accounting) int64 { return a.Phantom }},
-		{"recovered", "applied only after a fault had ended", "", func(a results.Accounting) int64 { return a.Recovered }},
+		{
+			"recovered",
+			"applied only after a fault had ended",
+			"",
+			func(a results.Accounting) int64 { return a.Recovered },
+		},
 		{"late answers", "answers that came when nobody waited any more", "warn",
 			func(a results.Accounting) int64 { return a.LateAnswers }},
 		{"unknown but applied", "unknown to the client, and applied", "warn",
@@ -49,7 +54,8 @@ func rulings() []ruling {
 func account(v view) section {
 	s := section{
 		ID: "account", Title: "The account of commands",
-		Lead: "What clients were told is compared with what services did, command by command: in a sound cell acknowledged " +
+		Lead: "What clients were told is compared with what services did, command by command: in a sound cell " +
+			"acknowledged " +
 			"equals applied, and everything from lost to phantom is 0.",
 	}
 	all := rulings()

@@ -29,7 +29,8 @@ func cost(v view) section {
 	})
 	return section{
 		ID: "cost", Title: "What one operation costs",
-		Lead: "Latency is half of the choice: each message, byte and request below is paid for at every operation, so " +
+		Lead: "Latency is half of the choice: each message, byte and request below is paid for at every operation, " +
+			"so " +
 			"multiply by your rate.",
 		Tables: []table{t},
 	}

@@ -52,7 +52,8 @@ func (v view) machine() table {
 // setup is the table of loads and settings.
 func (v view) setup() table {
 	t := table{
-		Caption: "Load and settings of each cell", Corner: "cell", Heads: heads("load", "settings", "applied by"), Wide: true,
+		Caption: "Load and settings of each cell", Corner: "cell", Heads: heads("load", "settings", "applied "+
+			"by"), Wide: true,
 	}
 	t.Rows = v.rows(func(c *results.Cell) []entry {
 		var settings []string

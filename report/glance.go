@@ -50,9 +50,10 @@ func (v view) speed() table {
 // price is the table of outcomes, losses and cost.
 func (v view) price() table {
 	t := table{
-		Caption: "At what price: how operations ended, what the account of commands shows, and what one operation takes",
-		Corner:  "cell",
-		Groups:  []group{{"", 1}, {"operations", 4}, {"commands", 2}, {"each operation", 3}, {"", 1}},
+		Caption: "At what price: how operations ended, what the account of commands shows, and what one operation " +
+			"takes",
+		Corner: "cell",
+		Groups: []group{{"", 1}, {"operations", 4}, {"commands", 2}, {"each operation", 3}, {"", 1}},
 		Heads: []head{
 			{Text: "ok"}, {Text: "failed", Title: "certainly did not happen, or was refused"},
 			{Text: "unknown", Title: "it may have happened, and may yet happen"},

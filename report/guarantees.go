@@ -14,7 +14,8 @@ import (
 func guarantees(v view) section {
 	s := section{
 		ID: "guarantees", Title: "What was promised",
-		Lead: "Two latencies compare only at the same promise: a broker that answers before it has stored a message is " +
+		Lead: "Two latencies compare only at the same promise: a broker that answers before it has stored a " +
+			"message is " +
 			"faster and loses more. Read down a column to see where the cells differ.",
 	}
 	if t := v.brokerTable(); len(t.Rows) > 0 {
@@ -97,7 +98,32 @@ func (v view) flowTable() table {
 			end = entry{Text: stage.String()}
 		}
 		t.Rows = append(t.Rows, row{Label: words.Clean(c.Flow),
-			Cells: []entry{{Text: words.Clean(c.Summary)}, {Text: words.Clean(c.Promise)}, end}})
+			Cells: []entry{{Text: words.Clean(c.Summary)}, {Text: v.promise(c.Flow)}, end}})
 	}
 	return t
+}
+
+// promise returns what a flow promises, broker by broker where that differs.
+func (v view) promise(flow string) string {
+	var promises []string
+	brokers := make(map[string][]string)
+	for _, c := range v.run.Cells {
+		if c.Flow != flow {
+			continue
+		}
+		if brokers[c.Promise] == nil {
+			promises = append(promises, c.Promise)
+		}
+		if b := words.Clean(c.Broker); !slices.Contains(brokers[c.Promise], b) {
+			brokers[c.Promise] = append(brokers[c.Promise], b)
+		}
+	}
+	if len(promises) == 1 {
+		return words.Clean(promises[0])
+	}
+	var parts []string
+	for _, p := range promises {
+		parts = append(parts, words.Clean(p)+" on "+words.List(brokers[p]))
+	}
+	return strings.Join(parts, ", ")
 }

@@ -8,7 +8,8 @@ import (
 func intervals(v view) section {
 	return section{
 		ID: "intervals", Title: "Flows in order",
-		Lead: "One row is one cell: the dot is what half of the operations stay below, the ring what 99 % stay below, " +
+		Lead: "One row is one cell: the dot is what half of the operations stay below, the ring what 99 % stay " +
+			"below, " +
 			"the bar what 99.9 % stay below. A short row far to the left is fast and steady.",
 		Figures: v.figures["intervals"],
 	}
@@ -18,7 +19,8 @@ func intervals(v view) section {
 func percentiles(v view) section {
 	return section{
 		ID: "percentiles", Title: "Latency by percentile",
-		Lead: "Follow a curve to the right to see how bad the rare cases get; where two curves cross, one flow is faster " +
+		Lead: "Follow a curve to the right to see how bad the rare cases get; where two curves cross, one flow is " +
+			"faster " +
 			"for most operations and slower for a few.",
 		Figures: v.figures["percentiles"],
 	}
@@ -28,7 +30,8 @@ func percentiles(v view) section {
 func histograms(v view) section {
 	return section{
 		ID: "histograms", Title: "Distribution of latency",
-		Lead: "One narrow hump is a flow that always takes the same way; a second hump is a second way, such as a poll " +
+		Lead: "One narrow hump is a flow that always takes the same way; a second hump is a second way, such as a " +
+			"poll " +
 			"that came too early.",
 		Figures: v.figures["histograms"],
 	}
@@ -38,7 +41,8 @@ func histograms(v view) section {
 func overTime(v view) section {
 	return section{
 		ID: "over-time", Title: "Latency over time",
-		Lead: "Level lines mean that the figures above hold for any part of the run; a slope means that a longer run would " +
+		Lead: "Level lines mean that the figures above hold for any part of the run; a slope means that a longer " +
+			"run would " +
 			"have given others.",
 		Figures: v.figures["over-time"],
 	}

@@ -248,7 +248,8 @@ func TestUnresolvedQuantilesAreMarked(t *testing.T) {
 	if !strings.Contains(page, "<td title=\"of 1,000 samples\">"+p99+"</td>") {
 		t.Error("the page does not show p99 as a finding")
 	}
-	want := `<td class="faint" title="not resolved: of 1,000 samples fewer than 10 lie beyond p99.9">(` + p999 + ")</td>"
+	want := `<td class="faint" title="not resolved: of 1,000 samples ` +
+		`fewer than 10 lie beyond p99.9">(` + p999 + ")</td>"
 	if !strings.Contains(page, want) {
 		t.Error("the page does not mark p99.9")
 	}
@@ -262,7 +263,8 @@ func TestVerdict(t *testing.T) {
 	got := strings.Join(verdict(run), "\n")
 	for _, want := range []string{
 		"On nats, async-reply-to answered 99 % of commands fastest", "and proxy-async slowest",
-		"Without a broker, direct answered", "All 8,400 acknowledged commands were applied exactly once.", "This is one run",
+		"Without a broker, direct answered", "All 8,400 acknowledged commands were applied exactly once.", "This " +
+			"is one run",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the verdict does not say %q:\n%s", want, got)

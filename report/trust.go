@@ -11,7 +11,9 @@ func trust(v view) section {
 		Caption: "Generator and machine while each cell was measured", Corner: "cell",
 		Groups: []group{{"", 1}, {"send lag", 4}, {"canary", 4}, {"share of time", 5}, {"", 1}},
 		Heads: []head{
-			{Text: "p50"}, {Text: "p99"}, {Text: "max"}, {Text: "n"}, {Text: "p50"}, {Text: "p99"}, {Text: "max"}, {Text: "n"},
+			{
+				Text: "p50",
+			}, {Text: "p99"}, {Text: "max"}, {Text: "n"}, {Text: "p50"}, {Text: "p99"}, {Text: "max"}, {Text: "n"},
 			{Text: "waiting for CPU", Title: "some task waited for a CPU (Linux PSI)"},
 			{Text: "waiting for I/O", Title: "some task waited for I/O (Linux PSI)"},
 			{Text: "stolen", Title: "CPU time that the hypervisor took away"},
@@ -41,7 +43,8 @@ func trust(v view) section {
 	})
 	return section{
 		ID: "trust", Title: "May this be trusted?",
-		Lead: "Send lag is how late the generator itself started operations, the canary how late a goroutine woke from a " +
+		Lead: "Send lag is how late the generator itself started operations, the canary how late a goroutine woke " +
+			"from a " +
 			"sleep of 1 ms: where either comes near a latency above, that latency is the machine's and not the flow's.",
 		Figures: v.figures["send-lag"], Tables: []table{t},
 	}

@@ -101,10 +101,19 @@ func compare(broker string, group []contender) string {
 	first, last := group[0], group[len(group)-1]
 	switch {
 	case len(group) == 1:
-		return fmt.Sprintf("%s, %s answered 99 %% of commands within %s.", where, first.label, words.Duration(first.p99))
+		return fmt.Sprintf(
+			"%s, %s answered 99 %% of commands within %s.",
+			where,
+			first.label,
+			words.Duration(first.p99),
+		)
 	case float64(last.p99) < alike*float64(first.p99):
-		return fmt.Sprintf("%s, all %d flows answered 99 %% of commands within %s to %s: too close to rank.",
-			where, len(group), words.Duration(first.p99), words.Duration(last.p99))
+		all := fmt.Sprintf("all %d flows", len(group))
+		if len(group) == 2 {
+			all = "both flows"
+		}
+		return fmt.Sprintf("%s, %s answered 99 %% of commands within %s to %s: too close to rank.",
+			where, all, words.Duration(first.p99), words.Duration(last.p99))
 	}
 	return fmt.Sprintf("%s, %s answered 99 %% of commands fastest, within %s, and %s slowest, within %s.",
 		where, first.label, words.Duration(first.p99), last.label, words.Duration(last.p99))
@@ -112,10 +121,11 @@ func compare(broker string, group []contender) string {
 
 // accounting says what became of the commands that were acknowledged.
 func accounting(run *results.Run, labels []string) []string {
-	var acknowledged int64
+	var acknowledged, applied int64
 	var broken []string
 	for i, c := range run.Cells {
 		acknowledged += c.Accounting.Acknowledged
+		applied += c.Accounting.Applied
 		if s := breaches(c); len(s) > 0 {
 			broken = append(broken, fmt.Sprintf("%s: of %s acknowledged %s.", labels[i],
 				words.Plural(c.Accounting.Acknowledged, "command"), words.List(s)))
@@ -124,8 +134,13 @@ func accounting(run *results.Run, labels []string) []string {
 	switch {
 	case acknowledged == 0:
 		return append(broken, "No command was acknowledged.")
+	case len(broken) == 0 && applied != acknowledged: // some were refused, or applied without their client's knowing
+		return []string{fmt.Sprintf("Of %s acknowledged commands, none was lost and none was applied twice.",
+			words.Count(acknowledged))}
 	case len(broken) == 0:
-		return []string{fmt.Sprintf("All %s acknowledged commands were applied exactly once.", words.Count(acknowledged))}
+		return []string{
+			fmt.Sprintf("All %s acknowledged commands were applied exactly once.", words.Count(acknowledged)),
+		}
 	}
 	return broken
 }

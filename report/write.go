@@ -19,7 +19,11 @@ func WriteAll(root *os.Root, run *results.Run) error {
 	figures := plot.All(run)
 	files := []file{{"report.html", func(w io.Writer) error { return writePage(w, run, figures) }}}
 	for _, f := range figures {
-		files = append(files, file{"plots/" + f.Name + ".png", f.WritePNG}, file{"plots/" + f.Name + ".svg", f.WriteSVG})
+		files = append(
+			files,
+			file{"plots/" + f.Name + ".png", f.WritePNG},
+			file{"plots/" + f.Name + ".svg", f.WriteSVG},
+		)
 	}
 	if err := root.Mkdir("plots", 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("write report: %w", err)

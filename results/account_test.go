@@ -14,7 +14,14 @@ import (
 // started it two milliseconds before.
 func ok(op uint64, key uint32, answeredMs int) Outcome {
 	at := time.Duration(answeredMs) * time.Millisecond
-	return Outcome{Op: op, Key: key, Status: OK, Due: at - 2*time.Millisecond, Started: at - 2*time.Millisecond, Answered: at}
+	return Outcome{
+		Op:       op,
+		Key:      key,
+		Status:   OK,
+		Due:      at - 2*time.Millisecond,
+		Started:  at - 2*time.Millisecond,
+		Answered: at,
+	}
 }
 
 func ended(op uint64, s Status) Outcome {

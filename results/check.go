@@ -10,8 +10,9 @@ import (
 const (
 	// Send lag is part of every latency. It spoils a cell where it is both more
 	// than a client would notice and a substantial part of what was measured.
-	lagFloor = 2 * time.Millisecond // of the 99th percentile
-	lagShare = 0.25                 // of the answered (or last) stage's 99th percentile
+	// Both are judged at the 99th percentile, or at the highest that is resolved.
+	lagFloor = 2 * time.Millisecond
+	lagShare = 0.25 // of the latency of the answered (or last) stage
 
 	canaryLimit = 5 * time.Millisecond // of the 99th percentile, for a warning
 	psiLimit    = 0.40                 // share of time in which tasks waited for a CPU, for a warning
@@ -36,7 +37,11 @@ func (c *Cell) judgeOperations() {
 	case n.Due == 0:
 		c.why("no operation was due in the measured time")
 	case !n.Closes():
-		c.why("%d operations were due but %d ended: this is a defect of flowbench", n.Due, n.OK+n.Failed+n.Unknown+n.Dropped)
+		c.why(
+			"%d operations were due but %d ended: this is a defect of flowbench",
+			n.Due,
+			n.OK+n.Failed+n.Unknown+n.Dropped,
+		)
 	}
 	if n.Dropped > 0 {
 		c.why("%d of %d operations were dropped: %d were under way at once, the limit (max_in_flight)",
@@ -51,26 +56,39 @@ func (c *Cell) judgeOperations() {
 }
 
 func (c *Cell) judgeGenerator() {
-	if c.SendLag == nil || c.SendLag.N() == 0 || !c.Load.Open() {
+	if c.SendLag == nil || !c.Load.Open() {
 		return
 	}
-	p99 := c.SendLag.Quantile(0.99)
 	last := c.LatencyOfAll(AnsweredStage)
 	if last == nil {
 		last = c.LatencyOfAll(AcceptedStage)
 	}
-	if last == nil || p99 <= lagFloor {
+	p := judgedQuantile(c.SendLag.N())
+	if last == nil || p == 0 {
 		return
 	}
-	if of := last.Quantile(0.99); float64(p99) > lagShare*float64(of) {
-		c.why("operations started late: send lag p99 is %v of a latency p99 of %v", round3(p99), round3(of))
+	lag, of := c.SendLag.Quantile(p), last.Quantile(p)
+	if lag > lagFloor && float64(lag) > lagShare*float64(of) {
+		c.why("operations started late: send lag p%g is %s of a latency p%g of %s", 100*p, short(lag), 100*p, short(of))
 	}
+}
+
+// judgedQuantile returns the highest quantile that n values resolve, of those
+// that a cell is judged by, and 0 if they resolve none: one late operation among
+// a hundred says nothing about the generator.
+func judgedQuantile(n int64) float64 {
+	for _, p := range []float64{0.99, 0.9, 0.5} {
+		if Resolved(n, p) {
+			return p
+		}
+	}
+	return 0
 }
 
 func (c *Cell) warnOfMachine() {
 	if c.Canary != nil && c.Canary.N() > 0 {
 		if p99 := c.Canary.Quantile(0.99); p99 > canaryLimit {
-			c.warn("the machine was not quiet: a goroutine that sleeps 1 ms woke up to %v late (p99)", round3(p99))
+			c.warn("the machine was not quiet: a goroutine that sleeps 1 ms woke up to %s late (p99)", short(p99))
 		}
 	}
 	if c.Pressure.CPUSome > psiLimit {
@@ -80,7 +98,10 @@ func (c *Cell) warnOfMachine() {
 		c.warn("the hypervisor took %.0f %% of the CPU time", 100*c.Pressure.Steal)
 	}
 	if c.Pressure.Busy > busyLimit {
-		c.warn("the CPUs were busy %.0f %% of the time: the numbers are those of a saturated machine", 100*c.Pressure.Busy)
+		c.warn(
+			"the CPUs were busy %.0f %% of the time: the numbers are those of a saturated machine",
+			100*c.Pressure.Busy,
+		)
 	}
 	if c.Load.Open() && c.Counts.Due > 0 && c.Counts.Closes() {
 		if bad := c.Counts.Failed + c.Counts.Unknown; bad > 0 {
@@ -94,13 +115,16 @@ func (c *Cell) warn(format string, args ...any) {
 	c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...))
 }
 
-// round3 shortens d to three significant digits.
-func round3(d time.Duration) time.Duration {
-	unit := time.Duration(1)
-	for d/unit >= 1000 {
-		unit *= 10
+// short returns d with three significant digits, as reports write it.
+func short(d time.Duration) string {
+	switch us := float64(d.Nanoseconds()) / 1e3; {
+	case us < 1e3:
+		return fmt.Sprintf("%.3g µs", us)
+	case us < 1e6:
+		return fmt.Sprintf("%.3g ms", us/1e3)
+	default:
+		return fmt.Sprintf("%.3g s", us/1e6)
 	}
-	return d.Round(unit)
 }
 
 // Sound reports whether every cell of r ran to its end and is valid.

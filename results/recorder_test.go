@@ -18,7 +18,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func newCell(clients int) *Cell {
 	return &Cell{
 		ID: "flow-broker", Flow: "flow", Broker: "broker", Payload: "inline",
-		Load:   Load{Arrivals: "constant", Clients: clients, Timeout: time.Second, Warmup: time.Second, Measured: 3 * time.Second, MaxInFlight: 10},
+		Load: Load{
+			Arrivals:    "constant",
+			Clients:     clients,
+			Timeout:     time.Second,
+			Warmup:      time.Second,
+			Measured:    3 * time.Second,
+			MaxInFlight: 10,
+		},
 		Served: make([]int64, 2),
 	}
 }
@@ -29,7 +36,14 @@ const origin = 5 * time.Second
 // millisecond.
 func at(op uint64, d time.Duration) Outcome {
 	due := origin + d
-	return Outcome{Op: op, Client: int(op), Kind: Command, Due: due, Started: due + 50*time.Microsecond, Answered: due + time.Millisecond}
+	return Outcome{
+		Op:       op,
+		Client:   int(op),
+		Kind:     Command,
+		Due:      due,
+		Started:  due + 50*time.Microsecond,
+		Answered: due + time.Millisecond,
+	}
 }
 
 func TestOperationsBelongToTheSecondAndThePhaseInWhichTheyWereDue(t *testing.T) {
@@ -40,7 +54,13 @@ func TestOperationsBelongToTheSecondAndThePhaseInWhichTheyWereDue(t *testing.T) 
 	late := at(3, 1900*time.Millisecond)
 	late.Answered += 2 * time.Second // answered in another second than it was due
 	dropped := Outcome{Op: 4, Status: Dropped, Due: origin + 2500*time.Millisecond}
-	timedOut := Outcome{Op: 5, Status: Unknown, Class: "timeout", Due: origin + 3500*time.Millisecond, Started: origin + 3500*time.Millisecond}
+	timedOut := Outcome{
+		Op:      5,
+		Status:  Unknown,
+		Class:   "timeout",
+		Due:     origin + 3500*time.Millisecond,
+		Started: origin + 3500*time.Millisecond,
+	}
 	for _, o := range []Outcome{at(1, 0), at(2, 1100*time.Millisecond), late, dropped, timedOut} {
 		r.Outcome(o)
 	}
@@ -146,7 +166,13 @@ func TestRecordingDoesNotAllocate(t *testing.T) {
 }
 
 func testRun() *Run {
-	return &Run{Schema: RunSchema, ID: "r", Scenario: "s", Versions: map[string]string{}, CellIDs: []string{"flow-broker", "later"}}
+	return &Run{
+		Schema:   RunSchema,
+		ID:       "r",
+		Scenario: "s",
+		Versions: map[string]string{},
+		CellIDs:  []string{"flow-broker", "later"},
+	}
 }
 
 // writeUnfinished writes a run that was killed in its first cell.
@@ -180,7 +206,12 @@ func TestARunThatWasKilledReadsAsUnfinished(t *testing.T) {
 		t.Fatal(err)
 	}
 	if run.Finished || run.Sound() || len(run.Cells) != 1 {
-		t.Fatalf("finished %v, sound %v, %d cells; want an unfinished run with one cell", run.Finished, run.Sound(), len(run.Cells))
+		t.Fatalf(
+			"finished %v, sound %v, %d cells; want an unfinished run with one cell",
+			run.Finished,
+			run.Sound(),
+			len(run.Cells),
+		)
 	}
 	c := run.Cells[0]
 	if c.Valid || len(c.Why) == 0 {

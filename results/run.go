@@ -168,11 +168,13 @@ type Accounting struct {
 	Lost         int64 `json:"lost"`         // acknowledged, and never applied by the end of the drain
 	Duplicated   int64 `json:"duplicated"`   // applied more than once
 	Extra        int64 `json:"extra"`        // applications beyond the first, all together
-	Reordered    int64 `json:"reordered"`    // applied before one of the same key that was acknowledged before it started
-	Unexpected   int64 `json:"unexpected"`   // applied or answered and never attempted, or with other bytes than were sent
-	Phantom      int64 `json:"phantom"`      // reported as failed, yet applied
-	Recovered    int64 `json:"recovered"`    // applied only after a fault had ended
-	LateAnswers  int64 `json:"late_answers"` // answers that came when nobody waited any more
+	// Applied before one of the same key that was acknowledged before it started.
+	Reordered int64 `json:"reordered"`
+	// Applied or answered and never attempted, or with other bytes than were sent.
+	Unexpected  int64 `json:"unexpected"`
+	Phantom     int64 `json:"phantom"`      // reported as failed, yet applied
+	Recovered   int64 `json:"recovered"`    // applied only after a fault had ended
+	LateAnswers int64 `json:"late_answers"` // answers that came when nobody waited any more
 
 	UnknownApplied int64 `json:"unknown_applied"` // unknown to the client, and applied
 	UnknownNever   int64 `json:"unknown_never"`   // unknown to the client, and never applied
@@ -190,7 +192,8 @@ type Cost struct {
 	BrokerBytes      *float64 `json:"broker_bytes,omitempty"`      // both ways, on all connections, protocol included
 	HTTPRequests     *float64 `json:"http_requests,omitempty"`     // polls and the hops behind a balancer included
 	HTTPBytes        *float64 `json:"http_bytes,omitempty"`        // both ways, on all connections, headers included
-	CPUus            *float64 `json:"cpu_us,omitempty"`            // CPU time of the flowbench process, generator included
+	// CPU time of the flowbench process, generator included.
+	CPUus *float64 `json:"cpu_us,omitempty"`
 }
 
 // Pressure is how hard the machine had it while a cell was measured. A negative

@@ -87,7 +87,9 @@ func (c *Cell) summary() SummaryCell {
 		Finished: c.Finished, Valid: c.Valid, Why: c.Why, Warnings: c.Warnings, Load: load,
 		OfferedPerS: c.OfferedPerS(), AchievedPerS: c.AchievedPerS(), Promise: c.Promise, Guarantees: c.Guarantees,
 		Counts: c.Counts, Warmup: c.WarmupOps, Classes: c.Classes, Accounting: c.Accounting,
-		LatencyUS: make(map[string]map[string]SummaryLatency), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
+		LatencyUS: make(
+			map[string]map[string]SummaryLatency,
+		), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
 		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served,
 	}
 	for _, k := range Kinds() {

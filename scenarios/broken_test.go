@@ -121,6 +121,11 @@ func TestAFloodOfErrorsIsCutShort(t *testing.T) {
 	}
 	list := all(t, parseAndPlan("flood.yaml", []byte(b.String())))
 	if len(list) != maxErrors+1 || !strings.Contains(list[maxErrors].Msg, "errors more") {
-		t.Errorf("got %d errors, the last %v; want %d and a word on the others", len(list), list[len(list)-1], maxErrors)
+		t.Errorf(
+			"got %d errors, the last %v; want %d and a word on the others",
+			len(list),
+			list[len(list)-1],
+			maxErrors,
+		)
 	}
 }

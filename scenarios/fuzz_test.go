@@ -52,11 +52,13 @@ func within(t *testing.T, p *Plan) {
 		switch {
 		case seen[c.ID]:
 			t.Errorf("cell %s is there twice", c.ID)
-		case l.Clients < 1 || l.MaxInFlight < 1 || l.Keys < 1 || l.PayloadBytes < 16 || l.Timeout <= 0 || l.Duration <= 0:
+		case l.Clients < 1 || l.MaxInFlight < 1 || l.Keys < 1 || l.PayloadBytes < 16 ||
+			l.Timeout <= 0 || l.Duration <= 0:
 			t.Errorf("cell %s has no load: %+v", c.ID, l)
 		case (l.Arrivals == Closed) != (l.Users > 0) || (l.Arrivals == Closed) == (l.RatePerS > 0):
 			t.Errorf("cell %s is neither open nor closed: %+v", c.ID, l)
-		case l.PayloadBytes*l.MaxInFlight > maxInFlightBytes || l.RatePerS*(l.Warmup+l.Duration).seconds() > maxOperations:
+		case l.PayloadBytes*l.MaxInFlight > maxInFlightBytes ||
+			l.RatePerS*(l.Warmup+l.Duration).seconds() > maxOperations:
 			t.Errorf("cell %s is out of bounds: %+v", c.ID, l)
 		case l.Timeout > l.Drain || c.Polling.Max < c.Polling.Interval || c.Polling.Backoff < 1:
 			t.Errorf("cell %s contradicts itself: %+v", c.ID, c)

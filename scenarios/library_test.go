@@ -16,7 +16,13 @@ func TestEveryLibraryScenarioAsksItsQuestionFirstAndPlans(t *testing.T) {
 			t.Errorf("%s.yaml has the name %q; want that of its file", e.Name, s.Name)
 		}
 		if first, _, _ := strings.Cut(string(e.Text), "\n"); first != "# "+s.Question || s.Question != e.Question {
-			t.Errorf("%s.yaml begins %q and asks %q, the entry %q; want one question", e.Name, first, s.Question, e.Question)
+			t.Errorf(
+				"%s.yaml begins %q and asks %q, the entry %q; want one question",
+				e.Name,
+				first,
+				s.Question,
+				e.Question,
+			)
 		}
 		if _, err := s.Plan(testCatalog()); err != nil {
 			t.Errorf("plan %s: %v", e.Name, err)

@@ -79,7 +79,8 @@ type ServiceTime struct {
 	Mean         Duration     `json:"mean"`
 	Sigma        float64      `json:"sigma,omitempty"`      // lognormal: standard deviation of the logarithm
 	SlowShare    float64      `json:"slow_share,omitempty"` // bimodal: share of the slow requests, 0 to 1
-	SlowMean     Duration     `json:"slow_mean,omitempty"`  // bimodal: time of the slow ones; Mean is that of the others
+	// Bimodal: time of the slow ones; Mean is that of the others.
+	SlowMean Duration `json:"slow_mean,omitempty"`
 }
 
 // Distribution names a distribution of service times.

@@ -187,7 +187,9 @@ func TestOverridesActAsIfTheFileSaidSo(t *testing.T) {
 		{"a change of arrivals", []Override{{Path: "load.rate_per_s"}, {Path: "load.arrivals", Value: "closed"}},
 			func(p *Plan) any { return p.Cells[0].Load.Users }, 32},
 		{"times and seed", []Override{SetDuration(90 * time.Minute), SetWarmup(0), SetSeed(9)},
-			func(p *Plan) any { return fmt.Sprint(p.Cells[0].Load.Duration, p.Cells[0].Load.Warmup, p.Seed) }, "1h30m 0s 9"},
+			func(p *Plan) any {
+				return fmt.Sprint(p.Cells[0].Load.Duration, p.Cells[0].Load.Warmup, p.Seed)
+			}, "1h30m 0s 9"},
 		{"quick", Quick(), func(p *Plan) any {
 			return fmt.Sprint(p.Cells[0].Load.Warmup, p.Cells[0].Load.Duration, p.Cells[0].Load.Drain)
 		}, "500ms 2s 2s"},
@@ -211,7 +213,8 @@ func TestErrorsOfOverridesNameTheFlag(t *testing.T) {
 			"--set load.users: load.users is 0; want a whole number from 1 to 10000"},
 		{"unknown setting", []Override{SetSeed(1), {Path: "load.user", Value: "1"}},
 			`--set load.user: load has no setting "user"; want arrivals, rate_per_s, users, think_time, clients, ` +
-				`connections_per_client, command_share, payload_bytes, keys, max_in_flight or timeout (did you mean users?)`},
+				`connections_per_client, command_share, payload_bytes, keys, max_in_flight ` +
+				`or timeout (did you mean users?)`},
 		{"unknown section", []Override{SetSeed(1), {Path: "laod.users", Value: "1"}},
 			`--set laod.users: the scenario has no setting "laod"; want name, question, seed, flows, brokers, load, ` +
 				`warmup, duration, drain, service or polling (did you mean load?)`},
@@ -230,7 +233,8 @@ func TestErrorsOfOverridesNameTheFlag(t *testing.T) {
 		{"an alias", []Override{SetSeed(1), {Path: "warmup", Value: "*a"}},
 			`--set warmup: "*a" is not YAML; want a value such as 5 or [a, b]`},
 		{"an unknown flow", []Override{SetSeed(1), SetFlows("direkt")},
-			`--flows: there is no flow "direkt"; want async-reply-to, proxy-sync, proxy-async, direct, keeps or stores ` +
+			`--flows: there is no flow "direkt"; want async-reply-to, proxy-sync, proxy-async, direct, ` +
+				`keeps or stores ` +
 				`(did you mean direct?)`},
 		{"a list with a gap", []Override{SetSeed(1), SetFlows("direct", "")},
 			`--flows: flows[1] is ""; want a name of at most 64 lower-case letters, digits and hyphens`},

@@ -107,8 +107,12 @@ func (s *Scenario) agreeLoad(r *reader) {
 			l.MaxInFlight, l.PayloadBytes, n>>20, maxInFlightBytes>>20)
 	}
 	if l.Arrivals == Closed && l.Clients > l.Users && r.sound("load.clients", "load.users") {
-		r.add(r.where("load.clients", "load.users"), "load.clients %d are more than load.users %d; want at most as many",
-			l.Clients, l.Users)
+		r.add(
+			r.where("load.clients", "load.users"),
+			"load.clients %d are more than load.users %d; want at most as many",
+			l.Clients,
+			l.Users,
+		)
 	}
 	if l.Timeout > l.Drain && r.sound("load.timeout", "drain") {
 		r.add(r.where("load.timeout", "drain"), "load.timeout %s is longer than drain %s, which the last operations "+
@@ -121,8 +125,13 @@ func (s *Scenario) agreeLoad(r *reader) {
 func (s *Scenario) agreeService(r *reader) {
 	const stall, time = "service.stall", "service.time"
 	if v := s.Service.Stall; v != nil && v.Every > 0 && v.For >= v.Every && r.sound(stall+".every", stall+".for") {
-		r.add(r.where(stall+".for", stall+".every"), "%s.for %s does not end before the next stall, every %s; want less",
-			stall, v.For, v.Every)
+		r.add(
+			r.where(stall+".for", stall+".every"),
+			"%s.for %s does not end before the next stall, every %s; want less",
+			stall,
+			v.For,
+			v.Every,
+		)
 	}
 	t := &s.Service.Time
 	if slow := time + ".slow_mean"; t.Distribution == Bimodal && r.wrote(slow) && t.SlowMean < t.Mean &&

@@ -38,7 +38,12 @@ func testCatalog() Catalog {
 		{Name: "rabbitmq", Summary: "RabbitMQ", Params: []Param{
 			{Name: "queue", Summary: "type of queue", Default: "quorum", Values: []string{"classic", "quorum"}},
 			{Name: "prefetch", Summary: "unacknowledged messages", Default: "100", Min: 1, Max: 2000},
-			{Name: "mandatory", Summary: "return what cannot be routed", Default: "true", Values: []string{"true", "false"}},
+			{
+				Name:    "mandatory",
+				Summary: "return what cannot be routed",
+				Default: "true",
+				Values:  []string{"true", "false"},
+			},
 		}, Traits: fixed(flows.Durable | flows.Redelivers | flows.Confirms | flows.Ordered)},
 	}
 	return cat

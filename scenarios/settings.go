@@ -66,7 +66,8 @@ func (s *Scenario) loadSettings() []setting {
 		{key: "keys", value: whole{&l.Keys, 1, 1_000_000},
 			about: "pieces of state that operations are spread over"},
 		{key: "max_in_flight", when: open, value: whole{&l.MaxInFlight, 1, 100_000},
-			about: "operations of an open load that may be under way at once; those due beyond are dropped and counted"},
+			about: "operations of an open load that may be under way at once; those due beyond are dropped and " +
+				"counted"},
 		{key: "timeout", value: span{&l.Timeout, millisecond, hour},
 			about: "how long a client waits for an operation"},
 	}

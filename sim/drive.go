@@ -52,7 +52,8 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 	if load.Arrivals == scenarios.Closed {
 		err = d.closedLoad(ctx)
 	} else {
-		err = pace.Run(ctx, w.runtime.clock, load.Schedule(w.cell.Seed), d.origin, func(due time.Duration) { d.start(ctx, due) })
+		schedule := load.Schedule(w.cell.Seed)
+		err = pace.Run(ctx, w.runtime.clock, schedule, d.origin, func(due time.Duration) { d.start(ctx, due) })
 	}
 	_ = costs(context.WithoutCancel(ctx)) // it ends with the measured time, or with ctx
 	d.settle(ctx)
@@ -147,7 +148,19 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 	o.Status, o.Class = results.Status(outcome), string(class)
 	d.recorder.Outcome(o)
 	if err != nil {
-		d.engine.Log.Debug("operation not ok", "cell", d.cell.ID, "op", id, "kind", kind, "outcome", outcome, "error", err)
+		d.engine.Log.Debug(
+			"operation not ok",
+			"cell",
+			d.cell.ID,
+			"op",
+			id,
+			"kind",
+			kind,
+			"outcome",
+			outcome,
+			"error",
+			err,
+		)
 	}
 }
 

@@ -36,7 +36,10 @@ func plan(t *testing.T, text string) *scenarios.Plan {
 	for _, d := range testDrivers() {
 		b := scenarios.Broker{Name: d.Name, Traits: func(p map[string]string) flows.Traits { return d.Traits(p) }}
 		for _, p := range d.Params {
-			b.Params = append(b.Params, scenarios.Param{Name: p.Name, Default: p.Default, Values: p.Values, Min: p.Min, Max: p.Max})
+			b.Params = append(
+				b.Params,
+				scenarios.Param{Name: p.Name, Default: p.Default, Values: p.Values, Min: p.Min, Max: p.Max},
+			)
 		}
 		c.Brokers = append(c.Brokers, b)
 	}

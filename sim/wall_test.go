@@ -14,7 +14,9 @@ func TestSleepersWakeInOrderAndNeverEarly(t *testing.T) {
 	w := NewWall()
 	defer w.Close()
 	var wg sync.WaitGroup
-	for _, d := range []time.Duration{3 * time.Millisecond, 100 * time.Microsecond, 20 * time.Millisecond, time.Millisecond, 0, -1} {
+	for _, d := range []time.Duration{
+		3 * time.Millisecond, 100 * time.Microsecond, 20 * time.Millisecond, time.Millisecond, 0, -1,
+	} {
 		for range 4 {
 			wg.Go(func() {
 				before := w.Now()
@@ -106,7 +108,10 @@ func TestACloseWaitsForActivitiesAndStartsNoMore(t *testing.T) {
 	if err := wait(t.Context()); err != nil {
 		t.Errorf("waiting for an ended activity says %v", err)
 	}
-	if err := w.Go(t.Context(), func(context.Context) { t.Error("ran after close") })(t.Context()); !errors.Is(err, flows.ErrClosed) {
+	if err := w.Go(t.Context(), func(context.Context) { t.Error("ran after close") })(t.Context()); !errors.Is(
+		err,
+		flows.ErrClosed,
+	) {
 		t.Errorf("an activity after close says %v; want closed", err)
 	}
 }

@@ -107,7 +107,9 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 		Settings: flows.Settings{
 			Instances: c.Service.Instances, Workers: c.Service.Workers, Timeout: time.Duration(c.Load.Timeout),
 			Polling: flows.Polling{
-				Interval: time.Duration(c.Polling.Interval), Backoff: c.Polling.Backoff, Max: time.Duration(c.Polling.Max),
+				Interval: time.Duration(
+					c.Polling.Interval,
+				), Backoff: c.Polling.Backoff, Max: time.Duration(c.Polling.Max),
 			},
 		},
 		Log:   w.engine.Log.With("cell", c.ID),

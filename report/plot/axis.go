@@ -137,7 +137,8 @@ func ninesAxis(n int64) axis {
 // timeAxis returns the axis of seconds since the load began.
 func timeAxis(seconds float64) axis {
 	a := axis{min: 0, max: max(1, seconds), scale: plot.LinearScale{}, name: "seconds since the load began"}
-	for _, step := range []float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400} {
+	for _, step := range []float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 600,
+		1200, 1800, 3600, 7200, 14400, 43200, 86400} {
 		if a.max/step > 13 {
 			continue
 		}

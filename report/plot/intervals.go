@@ -84,7 +84,8 @@ func sendLag(run *results.Run, labels []string) (Figure, bool) {
 	const title = "Send lag: did the generator keep up?"
 	return Figure{
 		Name: "send-lag", Section: "send-lag", Title: title, Alt: text, height: intervalHeight(len(all)),
-		Caption: "Time from when an operation was due to when its client took it up. It is part of every latency above. " +
+		Caption: "Time from when an operation was due to when its client took it up. It is part of every latency " +
+			"above. " +
 			"Where it is a large part, the figures are the generator's and not the flow's.",
 		paint: func(sh *sheet) {
 			sh.title(title, "Time from due to started, smallest p99 first")
@@ -190,7 +191,11 @@ func (sh *sheet) quantileMark(i int, c ink, at vg.Point, opacity float64) {
 	case 1:
 		sh.ring(c, at, 3.6, opacity)
 	default:
-		sh.line(pen{ink: c, width: 1.6, opacity: opacity}, vg.Point{X: at.X, Y: at.Y - 5}, vg.Point{X: at.X, Y: at.Y + 5})
+		sh.line(
+			pen{ink: c, width: 1.6, opacity: opacity},
+			vg.Point{X: at.X, Y: at.Y - 5},
+			vg.Point{X: at.X, Y: at.Y + 5},
+		)
 	}
 }
 

@@ -79,7 +79,8 @@ func timeFigure(all []series, title, what string, of func(series, results.Second
 	return Figure{
 		Title: title, height: height,
 		Caption: fmt.Sprintf("Thick line: p99 of %s, faint where fewer than 10 samples lie beyond it; thin line: p50. "+
-			"The warm-up is shaded and not part of any other figure. Gaps are seconds in which there is nothing to show.", each),
+			"The warm-up is shaded and not part of any other figure. Gaps are seconds in which there is nothing to "+
+			"show.", each),
 		paint: func(sh *sheet) {
 			sh.title(title, what+", p99 (thick) and p50 (thin) of "+each+"; warm-up shaded")
 			for i, s := range all {

@@ -40,9 +40,13 @@ func percentiles(run *results.Run, labels []string, k results.Kind) (Figure, boo
 	title := kindWord(k) + ": latency by percentile"
 	return Figure{
 		Name: "percentiles-" + k.String(), Section: "percentiles", Title: title, Alt: alt(all), height: height,
-		Caption: fmt.Sprintf("%s, latency %s. Each mark to the right has a tenth as many operations beyond it; a curve "+
-			"that stays low to the right has no tail. The faint end of a curve has fewer than 10 samples beyond it.",
-			kindWord(k), toStage(all)),
+		Caption: fmt.Sprintf(
+			"%s, latency %s. Each mark to the right has a tenth as many operations beyond it; a curve "+
+				"that stays low to the right has no tail. The faint end of a curve has fewer than 10 samples "+
+				"beyond it.",
+			kindWord(k),
+			toStage(all),
+		),
 		paint: func(sh *sheet) {
 			sh.title(title, "Latency "+toStage(all)+"; faint where fewer than 10 samples lie beyond")
 			for i, group := range groups {

@@ -72,7 +72,8 @@ func TestLabelsKeepApartAndStayOnTheCanvas(t *testing.T) {
 
 func TestFigures(t *testing.T) {
 	all := []string{"intervals-command", "intervals-query", "percentiles-command", "percentiles-query",
-		"histograms-command", "histograms-query", "over-time-command", "over-time-query", "send-lag", "send-lag-over-time"}
+		"histograms-command", "histograms-query", "over-time-command", "over-time-query",
+		"send-lag", "send-lag-over-time"}
 	for name, run := range runs() {
 		var got []string
 		for _, f := range All(run) {

@@ -68,7 +68,11 @@ func (f Figure) svg(draw func(*sheet)) (string, error) {
 	s := b.String()
 	s = s[strings.Index(s, "<g "):]
 	s = strings.TrimSuffix(strings.TrimSpace(s), "</svg>")
-	s = strings.ReplaceAll(s, "font-family:Liberation Sans;font-variant:normal;font-weight:normal;font-style:normal;", "")
+	s = strings.ReplaceAll(
+		s,
+		"font-family:Liberation Sans;font-variant:normal;font-weight:normal;font-style:normal;",
+		"",
+	)
 	s = strings.ReplaceAll(s, "font-family:Liberation Sans;font-variant:normal;font-weight:bold;font-style:normal;",
 		"font-weight:bold;")
 	return strings.ReplaceAll(s, "\n\tstyle=", " style="), nil

@@ -74,7 +74,8 @@ func TestNumbers(t *testing.T) {
 	for got, want := range map[string]string{
 		Count(0): "0", Count(999): "999", Count(-1234567): "-1,234,567", Digits(0.5): "0.5", Digits(1.996): "2.00",
 		Digits(99.96): "100", Digits(1234.5): "1,235", Bytes(999): "999 B", Bytes(1480): "1.48 kB",
-		Share(0.0004): "< 0.1 %", Share(-1): Absent, Percentile(0.999): "p99.9", Percentile(0.5): "p50", Percentile(1): "max",
+		Share(0.0004): "< 0.1 " +
+			"%", Share(-1): Absent, Percentile(0.999): "p99.9", Percentile(0.5): "p50", Percentile(1): "max",
 		List([]string{"a", "b", "c"}): "a, b and c", Elide("abcdefgh", 5): "ab…gh", Elide("abc", 3): "abc",
 	} {
 		if got != want {

@@ -103,7 +103,9 @@ func TestACommandChangesWhatAQueryReads(t *testing.T) {
 		if r, err := s.Handle(ctx, 0, status); err != nil || r.Status != flows.Done {
 			t.Errorf("the status of the command is %v, %v; want done", r.Status, err)
 		}
-		if len(l.all) != 1 || l.all[0].Op != 7 || l.all[0].Key != 2 || l.all[0].Version != 1 || l.all[0].Instance != 1 || l.all[0].Corrupt {
+		if len(l.all) != 1 || l.all[0].Op != 7 || l.all[0].Key != 2 || l.all[0].Version != 1 ||
+			l.all[0].Instance != 1 ||
+			l.all[0].Corrupt {
 			t.Errorf("the ledger says %+v; want one application", l.all)
 		}
 	})
@@ -115,7 +117,9 @@ func TestTheLedgerKnowsPayloadsThatAreNotWhatWasSent(t *testing.T) {
 		s := newService(&l, scenarios.Service{Instances: 1, Workers: 1})
 		damaged := command(1, "k0")
 		damaged.Body[9]++
-		for _, r := range []flows.Request{damaged, {Kind: flows.Command, ID: 2, Key: "k0", Body: NewPayload(3, 32)}, command(4, "elsewhere")} {
+		for _, r := range []flows.Request{
+			damaged, {Kind: flows.Command, ID: 2, Key: "k0", Body: NewPayload(3, 32)}, command(4, "elsewhere"),
+		} {
 			if _, err := s.Handle(t.Context(), 0, r); err != nil {
 				t.Fatal(err)
 			}
@@ -222,8 +226,10 @@ func TestServiceTimesHaveTheMeanThatWasAskedFor(t *testing.T) {
 	}{
 		{scenarios.ServiceTime{Distribution: scenarios.ConstantTime, Mean: ms}, mean, 0},
 		{scenarios.ServiceTime{Distribution: scenarios.Exponential, Mean: ms}, mean, mean},
-		{scenarios.ServiceTime{Distribution: scenarios.Lognormal, Mean: ms, Sigma: 0.5}, mean, mean * math.Sqrt(math.Exp(0.25)-1)},
-		{scenarios.ServiceTime{Distribution: scenarios.Bimodal, Mean: ms, SlowShare: 0.1, SlowMean: 11 * ms}, 2 * mean, 3 * mean},
+		{scenarios.ServiceTime{Distribution: scenarios.Lognormal, Mean: ms, Sigma: 0.5}, mean,
+			mean * math.Sqrt(math.Exp(0.25)-1)},
+		{scenarios.ServiceTime{Distribution: scenarios.Bimodal, Mean: ms, SlowShare: 0.1, SlowMean: 11 * ms},
+			2 * mean, 3 * mean},
 	} {
 		var sum float64
 		for op := range uint64(n) {

@@ -114,7 +114,9 @@ func writeProblem(w http.ResponseWriter, err error) {
 	outcome, class := flows.OutcomeOf(err)
 	code := problemCode(outcome, class)
 	p := problem{
-		Title: http.StatusText(code), Status: code, Detail: err.Error(), Outcome: outcome.String(), Class: string(class),
+		Title: http.StatusText(
+			code,
+		), Status: code, Detail: err.Error(), Outcome: outcome.String(), Class: string(class),
 	}
 	body, _ := json.Marshal(p) // a struct of strings always encodes
 	w.Header().Set("Content-Type", problemType)

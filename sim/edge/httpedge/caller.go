@@ -70,7 +70,10 @@ func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error
 // request writes call as an HTTP request. sent is set once the request may have
 // reached the server.
 func (c *caller) request(ctx context.Context, call flows.Call, sent *atomic.Bool) (*http.Request, error) {
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
+	ctx = httptrace.WithClientTrace(
+		ctx,
+		&httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }},
+	)
 	method, path := http.MethodGet, ""
 	switch {
 	case call.Verb == flows.Submit:

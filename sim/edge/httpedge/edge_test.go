@@ -92,7 +92,8 @@ func TestCallsArriveAsTheyWereMade(t *testing.T) {
 				if err != nil || a.Status != flows.Done || string(a.Body) != "re:"+string(want.Body) {
 					t.Fatalf("call %d is answered %v, %v", want.ID, a, err)
 				}
-				if got.Verb != want.Verb || got.Kind != want.Kind || got.ID != want.ID || got.Key != want.Key || string(got.Body) != string(want.Body) {
+				if got.Verb != want.Verb || got.Kind != want.Kind || got.ID != want.ID || got.Key != want.Key ||
+					string(got.Body) != string(want.Body) {
 					t.Errorf("arrived %+v; want %+v", got, want)
 				}
 			}
@@ -129,7 +130,8 @@ func TestPendingSaysWhereAndWhenToAskAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusAccepted || resp.Header.Get("Location") != "/commands/000000000000000a" || resp.Header.Get("Retry-After") != "1" {
+	if resp.StatusCode != http.StatusAccepted || resp.Header.Get("Location") != "/commands/000000000000000a" ||
+		resp.Header.Get("Retry-After") != "1" {
 		t.Errorf("got %s, %v; want 202 with Location and Retry-After", resp.Status, resp.Header)
 	}
 }

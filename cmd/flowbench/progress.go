@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"flowbench/results"
+	"flowbench/sim"
+)
+
+// A progress shows how a run is doing.
+type progress interface {
+	update(p sim.Progress)
+	close()
+}
+
+// newProgress returns bars for a terminal, lines for anything else, and silence
+// where it was asked for.
+func newProgress(sh shell, none bool) progress {
+	switch {
+	case none:
+		return silence{}
+	case sh.bars:
+		return &bars{out: mpb.New(mpb.WithOutput(sh.stderr), mpb.WithWidth(barWidth)), tally: newTally()}
+	default:
+		return &lines{out: sh.stderr, tally: newTally()}
+	}
+}
+
+type silence struct{}
+
+func (silence) update(sim.Progress) {}
+func (silence) close()              {}
+
+// A tally turns what progress tells into what people want to know: how fast it
+// goes now, and the latency of the cell so far.
+type tally struct {
+	cell    string
+	hist    *results.Hist
+	at      time.Duration
+	ended   int64
+	ratePer float64
+}
+
+func newTally() *tally { return &tally{hist: results.NewHist()} }
+
+func (t *tally) take(p sim.Progress) {
+	if p.Cell != t.cell {
+		*t = tally{cell: p.Cell, hist: t.hist}
+		t.hist.Reset()
+	}
+	if p.Live.Latency != nil {
+		t.hist.Merge(p.Live.Latency)
+	}
+	ended := p.Live.Counts.OK + p.Live.Warmup.OK
+	if span := p.Elapsed - t.at; span >= time.Second && ended > 0 {
+		t.ratePer = float64(ended-t.ended) / span.Seconds()
+		t.at, t.ended = p.Elapsed, ended
+	}
+}
+
+// String returns the tally as one phrase.
+func (t *tally) String() string {
+	if t.hist.N() == 0 {
+		return "no answer yet"
+	}
+	return fmt.Sprintf("%5.0f/s  p50 %-7s p99 %-7s", t.ratePer, ms(t.hist.Quantile(0.5)), ms(t.hist.Quantile(0.99)))
+}
+
+// ms returns d in milliseconds, short.
+func ms(d time.Duration) string { return fmt.Sprintf("%.3g ms", float64(d.Microseconds())/1000) }
+
+const barWidth = 24
+
+// bars draws a progress bar for each cell on a terminal.
+type bars struct {
+	out *mpb.Progress
+
+	mu    sync.Mutex
+	bar   *mpb.Bar
+	tally *tally
+	last  sim.Progress
+}
+
+func (b *bars) update(p sim.Progress) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.last.Cell != p.Cell {
+		b.finish()
+		b.add(p)
+	}
+	if p.Phase != sim.Opening && p.Phase != sim.Closing {
+		b.tally.take(p)
+	}
+	if p.Elapsed == 0 {
+		p.Elapsed = b.last.Elapsed // opening and closing tell no time
+	}
+	b.last = p
+	b.bar.SetCurrent(min(p.Elapsed, p.Length).Milliseconds())
+}
+
+// add begins the bar of a cell.
+func (b *bars) add(p sim.Progress) {
+	b.last = sim.Progress{}
+	b.bar = b.out.New(p.Length.Milliseconds(), mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
+		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%2d/%d  %-28s", p.Index+1, p.Cells, p.Cell))),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.phrase() })),
+	)
+}
+
+func (b *bars) phrase() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.tally.String()
+	if b.last.Phase == sim.Closing {
+		return s
+	}
+	return fmt.Sprintf("%s  %s, %s left", s, b.last.Phase, b.last.Left.Round(time.Second))
+}
+
+// finish ends the bar of the last cell where it is.
+func (b *bars) finish() {
+	if b.bar != nil {
+		b.bar.EnableTriggerComplete()
+		b.bar.SetTotal(-1, true)
+	}
+}
+
+func (b *bars) close() {
+	b.mu.Lock()
+	b.last.Phase = sim.Closing
+	b.finish()
+	b.mu.Unlock()
+	b.out.Wait()
+}
+
+// lines writes a line when something new begins.
+type lines struct {
+	out io.Writer
+
+	mu    sync.Mutex
+	tally *tally
+	phase sim.Phase
+}
+
+func (l *lines) update(p sim.Progress) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.Phase != sim.Opening && p.Phase != sim.Closing {
+		l.tally.take(p)
+	}
+	if p.Phase == l.phase {
+		return
+	}
+	l.phase = p.Phase
+	switch p.Phase {
+	case sim.Opening:
+		fmt.Fprintf(
+			l.out,
+			"%d/%d  %s: %v, about %v left\n",
+			p.Index+1,
+			p.Cells,
+			p.Cell,
+			p.Length,
+			p.Left.Round(time.Second),
+		)
+	case sim.Closing:
+		fmt.Fprintf(l.out, "%d/%d  %s: %s\n", p.Index+1, p.Cells, p.Cell, l.tally)
+	}
+}
+
+func (l *lines) close() {}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"flowbench/flows"
+	"flowbench/report"
+	"flowbench/results"
+	"flowbench/scenarios"
+	"flowbench/sim"
+	"flowbench/sim/broker"
+	"flowbench/sim/drivers"
+	"flowbench/sim/embedded"
+	"flowbench/sim/host"
+	"flowbench/sim/wire"
+)
+
+// runFlags are the flags of the verb run.
+type runFlags struct {
+	scenario    scenarioFlags
+	brokerURLs  []string
+	allowRemote bool
+	out         string
+	noProgress  bool
+	verbose     bool
+}
+
+func runVerb() verb {
+	return verb{
+		name: "run", args: "[SCENARIO|FILE]", maxArgs: 1,
+		summary: "run a scenario and write a report",
+		long: `
+Runs every cell of the scenario (compare, if none is named), writes a run
+directory while it goes, and ends with a report: report.html and plots in the
+directory, and the same tables here.
+
+The brokers nats and jetstream are embedded unless --broker-url names one.
+RabbitMQ is looked for at amqp://guest:guest@127.0.0.1:5672/ unless told
+otherwise. The environment variables FLOWBENCH_NATS_URL and
+FLOWBENCH_RABBITMQ_URL do the same as --broker-url and keep credentials out of
+the process list. Ctrl-C ends a run in order: what was measured stays readable.`,
+		flags: func(f *pflag.FlagSet, c *call) {
+			r := &c.run
+			r.scenario.add(f)
+			f.StringArrayVar(&r.brokerURLs, "broker-url", nil,
+				"use an external broker: `nats=URL` or rabbitmq=URL; several URLs of a cluster separated by commas")
+			f.BoolVar(
+				&r.allowRemote,
+				"allow-remote",
+				false,
+				"allow brokers beyond this machine; be sure that they are yours",
+			)
+			f.StringVar(&r.out, "out", "", "write the run to this `DIR` (default results/runs/<UTC>-<scenario>)")
+			f.BoolVar(&r.noProgress, "no-progress", false, "show no progress")
+			f.BoolVar(&r.verbose, "verbose", false, "log what happens to connections and single operations")
+		},
+		run: runRun,
+	}
+}
+
+func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
+	name := defaultScenario
+	if len(c.args) > 0 {
+		name = c.args[0]
+	}
+	plan, text, err := c.run.scenario.load(name)
+	if err != nil {
+		return exitUsage, err
+	}
+	sources, err := c.run.sources(sh)
+	if err != nil {
+		return exitUsage, err
+	}
+	engine := c.run.engine(sh, sources)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		if err := sources.Close(ctx); err != nil {
+			engine.Log.Warn("embedded broker not stopped", "error", err)
+		}
+	}()
+	if err := engine.Check(ctx, plan); err != nil {
+		if ctx.Err() != nil {
+			return exitNoVerdict, errors.New("interrupted before the run began; nothing was written")
+		}
+		return codeOf(err), err
+	}
+	started := time.Now().UTC()
+	dir := c.run.directory(plan, started)
+	w, err := results.Create(dir, describeRun(plan, dir, started, c.line), runFiles(plan, text))
+	if err != nil {
+		return exitEnvironment, err
+	}
+	progress := newProgress(sh, c.run.noProgress)
+	engine.Progress = progress.update
+	runErr := engine.Run(ctx, plan, w)
+	progress.close()
+	return finishRun(ctx, sh, w, dir, runErr)
+}
+
+// stopTime is how long embedded brokers have to stop.
+const stopTime = 2 * time.Second
+
+// finishRun completes the run directory, writes the reports and decides how the
+// program ends.
+func finishRun(ctx context.Context, sh shell, w *results.Writer, dir string, runErr error) (exitCode, error) {
+	reason := ""
+	switch {
+	case errors.Is(runErr, context.Canceled):
+		reason = "interrupted"
+	case runErr != nil:
+		reason = runErr.Error()
+	}
+	err := w.Update(func(r *results.Run) {
+		r.Ended, r.Finished, r.Reason = time.Now().UTC(), runErr == nil, reason
+	})
+	if err != nil {
+		return exitEnvironment, err
+	}
+	defer w.Close() // it was only ever written to as whole files
+	r, err := results.ReadRoot(w.Root())
+	if err != nil {
+		return exitEnvironment, err
+	}
+	if err := report.WriteAll(w.Root(), r); err != nil {
+		return exitEnvironment, err
+	}
+	if err := report.WriteText(sh.stdout, r, sh.width, sh.colour); err != nil {
+		return exitEnvironment, err
+	}
+	fmt.Fprintf(sh.stdout, "\nReport: %s\n", filepath.Join(dir, "report.html"))
+	switch {
+	case ctx.Err() != nil:
+		return exitNoVerdict, errors.New("interrupted: the run is unfinished; what was measured is in the report")
+	case runErr != nil:
+		return codeOf(runErr), runErr
+	case !r.Sound():
+		return exitNoVerdict, errors.New("no verdict: not every cell is valid; the report says why")
+	}
+	return exitOK, nil
+}
+
+// engine returns the engine that runs plans in this process.
+func (r *runFlags) engine(sh shell, sources *sim.Sources) *sim.Engine {
+	dial := wire.Loopback()
+	if r.allowRemote {
+		dial = wire.Anywhere()
+	}
+	level := slog.LevelError
+	if r.verbose {
+		level = slog.LevelDebug
+	}
+	var id [4]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return &sim.Engine{
+		RunID: hex.EncodeToString(id[:]), Flows: flows.All(), Drivers: drivers.All(), Sources: sources, Dial: dial,
+		Log: slog.New(slog.NewTextHandler(sh.stderr, &slog.HandlerOptions{Level: level})),
+	}
+}
+
+// defaultRabbitMQ is where a RabbitMQ is that nobody configured.
+const defaultRabbitMQ = "amqp://guest:guest@127.0.0.1:5672/"
+
+// sources says where brokers are: from flags, else from the environment, else
+// embedded or where they are by default.
+func (r *runFlags) sources(sh shell) (*sim.Sources, error) {
+	s := &sim.Sources{
+		Addresses: make(map[string][]string),
+		Embed:     map[string]sim.Embedder{"nats": embedNATS},
+		Default:   map[string]string{"rabbitmq": defaultRabbitMQ},
+	}
+	servers := make(map[string]string) // what --broker-url may name, to the server that it means
+	for _, d := range drivers.All() {
+		if d.Server == "" {
+			continue
+		}
+		servers[d.Name], servers[d.Server] = d.Server, d.Server
+		if urls := sh.getenv(urlVariable(d.Server)); urls != "" {
+			s.Addresses[d.Server] = strings.Split(urls, ",")
+		}
+	}
+	for _, arg := range r.brokerURLs {
+		name, urls, ok := strings.Cut(arg, "=")
+		server := servers[name]
+		if !ok || server == "" {
+			return nil, fmt.Errorf("--broker-url names %q; want nats=URL or rabbitmq=URL", name)
+		}
+		s.Addresses[server] = strings.Split(urls, ",")
+	}
+	for server, addresses := range s.Addresses {
+		for _, a := range addresses {
+			if err := r.checkAddress(server, a); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// urlVariable is the environment variable that names the broker of a server.
+func urlVariable(server string) string { return "FLOWBENCH_" + strings.ToUpper(server) + "_URL" }
+
+// checkAddress refuses what is not a URL, and what is beyond this machine
+// unless that was allowed.
+func (r *runFlags) checkAddress(server, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" {
+		return fmt.Errorf("the address of %s is not a URL; want such as %s", server, exampleURL(server))
+	}
+	ip := net.ParseIP(u.Hostname())
+	if r.allowRemote || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%s is not on this machine; if it is yours to put load on, say so with --allow-remote",
+		broker.Redacted(address))
+}
+
+func exampleURL(server string) string {
+	if server == "rabbitmq" {
+		return "amqp://user:password@127.0.0.1:5672/"
+	}
+	return server + "://127.0.0.1:4222"
+}
+
+// embedNATS starts a NATS server as a child of this process.
+func embedNATS(ctx context.Context) (string, func(context.Context) error, error) {
+	s, err := embedded.Start(ctx, embedded.Options{JetStream: true})
+	if err != nil {
+		return "", nil, err
+	}
+	return s.URL(), s.Stop, nil
+}
+
+// directory returns where the run is written.
+func (r *runFlags) directory(p *scenarios.Plan, started time.Time) string {
+	if r.out != "" {
+		return r.out
+	}
+	return filepath.Join("results", "runs", started.Format("20060102T150405Z")+"-"+p.Scenario)
+}
+
+// describeRun returns the run with everything that is known when it begins.
+func describeRun(p *scenarios.Plan, dir string, started time.Time, line []string) *results.Run {
+	r := &results.Run{
+		Schema: results.RunSchema, ID: started.Format("20060102T150405Z") + "-" + p.Scenario,
+		Scenario: p.Scenario, Question: p.Question, Seed: p.Seed, Started: started,
+		Host: host.Describe(), Versions: host.Versions(), Command: append([]string{"flowbench"}, redactLine(line)...),
+		Reason: "it has not ended, or was killed",
+	}
+	for _, c := range p.Cells {
+		r.CellIDs = append(r.CellIDs, c.ID)
+	}
+	return r
+}
+
+// redactLine takes the credentials out of a command line.
+func redactLine(line []string) []string {
+	out := make([]string, len(line))
+	for i, arg := range line {
+		out[i] = arg
+		if !strings.Contains(arg, "://") {
+			continue
+		}
+		prefix, urls := "", arg
+		if at := strings.LastIndex(arg[:strings.Index(arg, "://")], "="); at >= 0 {
+			prefix, urls = arg[:at+1], arg[at+1:]
+		}
+		var shown []string
+		for u := range strings.SplitSeq(urls, ",") {
+			shown = append(shown, broker.Redacted(u))
+		}
+		out[i] = prefix + strings.Join(shown, ",")
+	}
+	return out
+}
+
+// runFiles returns what makes a run directory explain itself: the scenario as
+// it was written, and the plan that was made of it.
+func runFiles(p *scenarios.Plan, text []byte) map[string][]byte {
+	plan, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		plan = []byte(fmt.Sprintf("%q", err.Error())) // a plan is plain data and always encodes
+	}
+	return map[string][]byte{"scenario.yaml": text, "plan.json": append(plan, '\n')}
+}

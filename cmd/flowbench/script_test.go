@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"flowbench": main})
+}
+
+// TestScripts runs the program as people do; see testdata/script.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			// The run directory is where the test's coverage and temporary files must not be.
+			e.Setenv("TMPDIR", e.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+			"await": await,
+			"runs":  runs,
+			"gone":  gone,
+		},
+		Condition: condition,
+	})
+}
+
+// exits runs a program and checks its exit code: exits CODE PROGRAM ARGS.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code program [args]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("run %s: %v", args[1], err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code is %d; want %s", code, args[0])
+	}
+}
+
+// runs runs a program that may find the machine too busy for a verdict, which is
+// then not what the script is about: the exit code must be 0 or 2.
+func runs(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(args[0], args[1:]...)
+	var exit *exec.ExitError
+	if neg || err != nil && (!errors.As(err, &exit) || exit.ExitCode() != int(exitNoVerdict)) {
+		ts.Fatalf("run %v: %v", args, err)
+	}
+}
+
+// patience is how long a script waits for what must happen.
+const patience = 20 * time.Second
+
+// await waits until all of the files are there and not empty.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("unsupported: ! await")
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		missing := ""
+		for _, f := range args {
+			if info, err := os.Stat(ts.MkAbs(f)); err != nil || info.Size() == 0 {
+				missing = f
+			}
+		}
+		if missing == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s is not there after %v", missing, patience)
+		}
+	}
+}
+
+// gone waits until no process has the script's directory in its command line or
+// environment, other than the test itself: gone SECONDS.
+func gone(ts *testscript.TestScript, neg bool, args []string) {
+	seconds, err := strconv.Atoi(args[0])
+	if neg || err != nil {
+		ts.Fatalf("usage: gone seconds")
+	}
+	awaitNoChild(ts, time.Duration(seconds)*time.Second)
+}
+
+// condition knows which brokers are there: [rabbitmq], [nats]. With CI=true they
+// must be.
+func condition(name string) (bool, error) {
+	switch name {
+	case "rabbitmq":
+		return brokerThere("127.0.0.1:5672")
+	case "nats":
+		return brokerThere("127.0.0.1:4222")
+	}
+	return false, errors.New("unknown condition " + name)
+}

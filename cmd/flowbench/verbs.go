@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/pflag"
+
+	"flowbench/sim/embedded"
+)
+
+// A verb is one thing that the program does.
+type verb struct {
+	name    string
+	args    string // what follows the flags, in the notation of manuals
+	summary string // one phrase
+	long    string // paragraphs for its help
+	run     func(ctx context.Context, sh shell, c *call) (exitCode, error)
+	flags   func(f *pflag.FlagSet, c *call)
+	minArgs int
+	maxArgs int
+}
+
+// A call is a verb with its command line.
+type call struct {
+	args   []string // after the flags
+	line   []string // all of it
+	run    runFlags
+	report reportFlags
+	asJSON bool
+}
+
+// verbs returns all verbs, in the order in which the help lists them.
+func verbs() []verb {
+	return []verb{
+		runVerb(), listVerb(), planVerb(), validateVerb(), schemaVerb(), reportVerb(), versionVerb(),
+	}
+}
+
+// run is the program without the process around it.
+func run(ctx context.Context, sh shell, args []string) int {
+	if len(args) > 0 && args[0] == embedded.Verb {
+		return embedded.Main(args[1:], sh.stdin, sh.stdout, sh.stderr)
+	}
+	code, err := dispatch(ctx, sh, args)
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(sh.stderr, "flowbench: %s\n", strings.TrimRight(line, "\n"))
+		}
+		if code == exitOK {
+			code = codeOf(err)
+		}
+	}
+	return int(code)
+}
+
+func dispatch(ctx context.Context, sh shell, args []string) (exitCode, error) {
+	if len(args) == 0 || args[0] == "help" && len(args) == 1 || args[0] == "--help" || args[0] == "-h" {
+		return exitOK, writeHelp(sh.stdout)
+	}
+	if args[0] == "help" {
+		args = []string{args[1], "--help"}
+	}
+	for _, v := range verbs() {
+		if v.name == args[0] {
+			return v.call(ctx, sh, args)
+		}
+	}
+	return exitUsage, fmt.Errorf("no verb is named %q; flowbench help lists them", args[0])
+}
+
+func (v verb) call(ctx context.Context, sh shell, args []string) (exitCode, error) {
+	c := &call{line: args}
+	f := pflag.NewFlagSet(v.name, pflag.ContinueOnError)
+	f.SortFlags = false
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	if v.flags != nil {
+		v.flags(f, c)
+	}
+	if err := f.Parse(args[1:]); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			return exitOK, v.writeHelp(sh.stdout, f)
+		}
+		return exitUsage, fmt.Errorf("%w; see flowbench %s --help", err, v.name)
+	}
+	c.args = f.Args()
+	if n := len(c.args); n < v.minArgs || n > v.maxArgs {
+		return exitUsage, fmt.Errorf("%s takes %s, not %d arguments; see flowbench %s --help",
+			v.name, v.arity(), n, v.name)
+	}
+	return v.run(ctx, sh, c)
+}
+
+// arity says how many arguments v takes.
+func (v verb) arity() string {
+	switch {
+	case v.maxArgs == 0:
+		return "no argument"
+	case v.minArgs == v.maxArgs:
+		return v.args
+	default:
+		return "at most " + strings.Trim(v.args, "[]")
+	}
+}
+
+func (v verb) writeHelp(w io.Writer, f *pflag.FlagSet) error {
+	usage := strings.Join(strings.Fields("flowbench "+v.name+" [FLAGS] "+v.args), " ")
+	if !f.HasFlags() {
+		usage = strings.Replace(usage, " [FLAGS]", "", 1)
+	}
+	fmt.Fprintf(w, "flowbench %s: %s\n\nUsage:\n  %s\n", v.name, v.summary, usage)
+	if v.long != "" {
+		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(v.long))
+	}
+	if f.HasFlags() {
+		fmt.Fprintf(w, "\nFlags:\n%s", f.FlagUsagesWrapped(100))
+	}
+	return nil
+}
+
+func writeHelp(w io.Writer) error {
+	fmt.Fprint(w, `flowbench runs messaging flows for real, under load, and compares them.
+
+  flowbench run                      compare all flows on the embedded broker
+  flowbench run --brokers rabbitmq   the same on RabbitMQ
+  flowbench list flows               what there is to compare
+
+Verbs:
+`)
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, v := range verbs() {
+		fmt.Fprintf(tw, "  %s\t%s\n", strings.TrimSpace(v.name+" "+v.args), v.summary)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprint(w, "\nExit codes:\n")
+	for _, c := range exitCodes() {
+		fmt.Fprintf(w, "  %d  %s\n", c.code, c.meaning)
+	}
+	_, err := fmt.Fprint(w, "\nEach verb explains itself: flowbench VERB --help\n")
+	return err
+}
