@@ -222,11 +222,14 @@ func engineRate(b *testing.B) float64 {
 		},
 		Service: scenarios.Service{Instances: 1, Workers: closedUsers},
 	}}}
+	return runCell(b, p).AchievedPerS()
+}
+
+// runCell runs a plan of one cell without a broker.
+func runCell(b *testing.B, p *scenarios.Plan) *results.Cell {
+	b.Helper()
 	r := &results.Run{
-		Schema:   results.RunSchema,
-		ID:       "bench",
-		CellIDs:  []string{"direct"},
-		Versions: map[string]string{},
+		Schema: results.RunSchema, ID: "bench", CellIDs: []string{p.Cells[0].ID}, Versions: map[string]string{},
 	}
 	w, err := results.Create(filepath.Join(b.TempDir(), "run"), r, nil)
 	if err != nil {
@@ -247,7 +250,7 @@ func engineRate(b *testing.B) float64 {
 	if c := back.Cells[0].Counts; c.OK != c.Due {
 		b.Fatalf("counts are %+v; want all ok", c)
 	}
-	return back.Cells[0].AchievedPerS()
+	return back.Cells[0]
 }
 
 // plainRate runs loops of net/http's client against the edge of a direct flow
@@ -326,6 +329,36 @@ func get(ctx context.Context, client *http.Client, url string) error {
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
 	return err
+}
+
+// BenchmarkStallTruth runs the scenario stall of the library and holds p95 and
+// p99 against arithmetic: 100 and 180 ms. Goal: within 6 % of both.
+func BenchmarkStallTruth(b *testing.B) {
+	entry, err := scenarios.Find("stall")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := scenarios.Parse("stall.yaml", entry.Text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, err := s.Plan(scenarios.Catalog{Flows: []flows.Spec{flows.Direct{}.Spec()}, Edges: []string{"rest"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range b.N {
+		h := runCell(b, p).LatencyOf(results.Query, results.AnsweredStage)
+		for _, q := range []struct {
+			name  string
+			p     float64
+			truth time.Duration
+		}{{"p95", 0.95, 100 * time.Millisecond}, {"p99", 0.99, 180 * time.Millisecond}} {
+			got := h.Quantile(q.p)
+			b.ReportMetric(float64(got)/float64(time.Millisecond), q.name+"-ms")
+			b.ReportMetric(float64(got)/float64(q.truth), q.name+"-ratio-to-truth")
+		}
+		b.ReportMetric(0, "ns/op") // it says nothing here
+	}
 }
 
 func median(v []float64) float64 {

@@ -7,6 +7,7 @@ import (
 	"flowbench/sim/broker/jetstreambroker"
 	"flowbench/sim/broker/membroker"
 	"flowbench/sim/broker/natsbroker"
+	"flowbench/sim/broker/rabbitbroker"
 )
 
 // All returns every broker driver, in the order in which lists and reports show
@@ -16,5 +17,6 @@ func All() []broker.Driver {
 		membroker.Driver(),
 		natsbroker.Driver(),
 		jetstreambroker.Driver(),
+		rabbitbroker.Driver(),
 	}
 }

@@ -1,0 +1,216 @@
+// Package rabbitbroker is the driver of RabbitMQ, over AMQP 0-9-1.
+//
+// Subjects are routing keys of the built-in exchange amq.direct. A group is a
+// durable queue bound there, its consumers acknowledge by hand, and messages to
+// it are persistent, confirmed and mandatory: one that no queue takes comes back
+// and fails. A subscriber without a group has an exclusive queue of its own.
+// Answers are transient and unconfirmed, and go over direct reply-to, or to
+// exclusive queues if the parameter reply says so.
+//
+// The driver reconnects by itself; see [conn] for how. It does not use the
+// client library's own recovery, which knows one address only and loses count of
+// what was in flight.
+//
+// Close deletes the queues. All of them expire when nobody has used them for ten
+// minutes, so a killed run leaves nothing for long.
+package rabbitbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"flowbench/flows"
+	"flowbench/sim/broker"
+)
+
+const (
+	exchange      = "amq.direct"
+	directAddress = "amq.rabbitmq.reply-to" // the broker makes each request's own address of it
+	unusedMax     = 10 * time.Minute        // after which the broker deletes a queue
+	dialPatience  = 5 * time.Second         // for one address, handshake and topology included
+	closePatience = 2 * time.Second
+	heartbeat     = 2 * time.Second // the library gives a silent broker up after three
+	writePatience = 2 * heartbeat   // for the network to take what was written
+)
+
+// Driver describes the broker.
+func Driver() broker.Driver {
+	return broker.Driver{
+		Name:    "rabbitmq",
+		Summary: "RabbitMQ over AMQP 0-9-1: queues with confirms and acknowledgements",
+		Server:  "rabbitmq",
+		Params: []broker.Param{
+			{Name: "queue", Summary: "kind of the groups' queues", Default: "quorum", Values: []string{"quorum", "classic"}},
+			{Name: "prefetch", Summary: "unacknowledged messages that a subscription may hold", Default: "50",
+				Min: 1, Max: 2000},
+			{Name: "reply", Summary: "how answers travel: over direct reply-to, or to an exclusive queue",
+				Default: "direct", Values: []string{"direct", "queue"}},
+		},
+		Traits: func(broker.Params) flows.Traits { return traits },
+		Open:   open,
+	}
+}
+
+const traits = flows.Confirms | flows.Redelivers | flows.Durable | flows.Ordered | flows.Buffers
+
+type session struct {
+	cfg     broker.Config
+	version string
+	names   atomic.Uint64 // makes names of exclusive queues unique
+
+	mu      sync.Mutex
+	queues  map[string]struct{} // those of groups
+	conns   map[*conn]struct{}  // open
+	control *amqp.Connection    // for questions; nil until one is asked
+	ask     *amqp.Channel       // over control
+}
+
+func open(ctx context.Context, cfg broker.Config) (broker.Session, error) {
+	if err := broker.CheckAddresses(cfg.Addresses, "amqp", "amqps"); err != nil {
+		return nil, fmt.Errorf("open session: %w", err)
+	}
+	s := &session{cfg: cfg, queues: make(map[string]struct{}), conns: make(map[*conn]struct{})}
+	if err := s.reach(ctx); err != nil {
+		return nil, fmt.Errorf("open session: %w", err)
+	}
+	product, _ := s.control.Properties["product"].(string)
+	version, _ := s.control.Properties["version"].(string)
+	s.version = strings.TrimSpace(product + " " + version)
+	return s, nil
+}
+
+func (s *session) Traits() flows.Traits { return traits }
+
+func (s *session) Version() string { return s.version }
+
+func (s *session) Guarantees() broker.Guarantees {
+	g := broker.Guarantees{
+		AckLevel: "written to a majority of the quorum queue's replicas", Persistence: "quorum queue, on disk",
+		Fsync: "before each confirm, in batches", Replicas: "as many as the cluster gives a quorum queue, up to 3",
+		Prefetch: s.cfg.Params["prefetch"], Redelivery: "when the consumer's channel or connection closes", Dedup: "none",
+	}
+	if s.cfg.Params["queue"] == "classic" {
+		g.AckLevel, g.Persistence = "written by the queue", "durable classic queue, persistent messages"
+		g.Fsync, g.Replicas = "in batches, at most some hundred ms late", "1"
+	}
+	return g
+}
+
+// reach makes sure that there is a connection for questions. The caller holds
+// the lock, or is alone.
+func (s *session) reach(ctx context.Context) error {
+	if s.control != nil && !s.control.IsClosed() && !s.ask.IsClosed() {
+		return nil
+	}
+	s.leave()
+	quiet := s.cfg
+	quiet.Meter = &broker.Meter{} // it is no part of what is measured
+	var err error
+	for i := range s.cfg.Addresses {
+		var link *link
+		if link, err = dial(ctx, quiet, i, s.cfg.Prefix+"-control"); err != nil {
+			continue
+		}
+		if s.ask, err = link.conn.Channel(); err != nil {
+			link.drop()
+			continue
+		}
+		link.release()
+		s.control = link.conn
+		return nil
+	}
+	return err
+}
+
+// leave closes the connection for questions.
+func (s *session) leave() {
+	if s.control != nil {
+		_ = s.control.CloseDeadline(time.Now().Add(closePatience)) // nothing depends on it any more
+		s.control, s.ask = nil, nil
+	}
+}
+
+// Backlog implements [broker.Session]. The broker tells what waits in queues;
+// what is delivered and not acknowledged is known here, as all consumers are.
+func (s *session) Backlog(ctx context.Context) (n int64, ok bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.reach(ctx); err != nil {
+		return 0, true, fmt.Errorf("ask for backlog: %w", err)
+	}
+	for queue := range s.queues {
+		q, err := s.ask.QueueDeclarePassive(queue, true, false, false, false, nil)
+		if err != nil {
+			return 0, true, fmt.Errorf("ask for backlog of %s: %w", queue, err)
+		}
+		n += int64(q.Messages)
+	}
+	for c := range s.conns {
+		n += c.held()
+	}
+	return n, true, nil
+}
+
+// Close implements [broker.Session].
+func (s *session) Close(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.leave()
+	queues := slices.Sorted(maps.Keys(s.queues))
+	if len(queues) == 0 {
+		return nil
+	}
+	for n := 0; ; n++ {
+		err := s.reach(ctx)
+		if err == nil {
+			break
+		}
+		if werr := wait(ctx, broker.ReconnectBackoff().Pause(n)); werr != nil {
+			return fmt.Errorf("delete queues %s: %w", strings.Join(queues, ", "), err)
+		}
+	}
+	var errs []error
+	for _, q := range queues {
+		if _, err := s.ask.QueueDelete(q, false, false, false); err != nil {
+			errs = append(errs, fmt.Errorf("delete queue %s: %w", q, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// routingKey returns the routing key of a subject.
+func (s *session) routingKey(subject string) string { return s.cfg.Prefix + "." + subject }
+
+// groupQueue returns the name of a group's queue.
+func (s *session) groupQueue(subject, group string) string {
+	return s.cfg.Prefix + ".group." + group + "." + subject
+}
+
+// ownQueue returns a fresh name for an exclusive queue.
+func (s *session) ownQueue() string { return fmt.Sprint(s.cfg.Prefix, ".own.", s.names.Add(1)) }
+
+// isAnswer reports whether a subject is an address of Inbox.
+func (s *session) isAnswer(subject string) bool {
+	return strings.HasPrefix(subject, directAddress) || strings.HasPrefix(subject, s.cfg.Prefix+".own.")
+}
+
+// wait waits for d or until ctx is done.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
