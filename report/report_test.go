@@ -262,7 +262,7 @@ func TestVerdict(t *testing.T) {
 	run := fixture.Run(fixture.Default(), 6, 400)
 	got := strings.Join(verdict(run), "\n")
 	for _, want := range []string{
-		"On nats, async-reply-to answered 99 % of commands fastest", "and proxy-async slowest",
+		"On nats, async-reply-to answered 99 % of commands within", "proxy-async took longest",
 		"Without a broker, direct answered", "All 8,400 acknowledged commands were applied exactly once.", "This " +
 			"is one run",
 	} {

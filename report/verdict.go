@@ -51,31 +51,55 @@ func unfinished(run *results.Run) string {
 
 // A contender is a cell that can be compared with others.
 type contender struct {
-	label string
-	p99   time.Duration
+	label    string
+	p99      time.Duration // to answered
+	accepted time.Duration // p99 to accepted; 0 where that is no finding
 }
 
-// fastest says for each broker which flow answered commands fastest and which
-// slowest. Only valid cells with a resolved quantile take part.
+// comparedKind returns the kind of operation that the verdict compares flows by:
+// commands, which flows differ most in, unless the load had none.
+func comparedKind(run *results.Run) results.Kind {
+	for _, c := range run.Cells {
+		if c.Load.CommandShare > 0 {
+			return results.Command
+		}
+	}
+	return results.Query
+}
+
+func plural(k results.Kind) string {
+	if k == results.Query {
+		return "queries"
+	}
+	return "commands"
+}
+
+// fastest says for each broker which flows answered fastest and which
+// one slowest. Only valid cells with a resolved quantile take part.
 func fastest(run *results.Run, labels []string) []string {
+	kind := comparedKind(run)
 	groups := make(map[string][]contender)
 	var brokers []string
 	for i, c := range run.Cells {
-		h := c.LatencyOf(results.Command, results.AnsweredStage)
+		h := c.LatencyOf(kind, results.AnsweredStage)
 		if !c.Valid || h == nil || !h.Resolved(0.99) {
 			continue
 		}
 		if groups[c.Broker] == nil {
 			brokers = append(brokers, c.Broker)
 		}
-		groups[c.Broker] = append(groups[c.Broker], contender{shortLabel(c, labels[i]), h.Quantile(0.99)})
+		who := contender{label: shortLabel(c, labels[i]), p99: h.Quantile(0.99)}
+		if a := c.LatencyOf(kind, results.AcceptedStage); a != nil && a.Resolved(0.99) {
+			who.accepted = a.Quantile(0.99)
+		}
+		groups[c.Broker] = append(groups[c.Broker], who)
 	}
 	if len(brokers) == 0 {
-		return []string{"No valid cell has enough answered commands (1,000) to compare flows by p99."}
+		return []string{"No valid cell has enough answered " + plural(kind) + " (1,000) to compare flows by p99."}
 	}
 	var sentences []string
 	for _, b := range brokers {
-		sentences = append(sentences, compare(b, groups[b]))
+		sentences = append(sentences, compare(b, plural(kind), groups[b]))
 	}
 	return sentences
 }
@@ -89,8 +113,9 @@ func shortLabel(c *results.Cell, label string) string {
 	return strings.Replace(label, " on "+words.Clean(c.Broker), "", 1)
 }
 
-// compare says how the contenders on one broker did.
-func compare(broker string, group []contender) string {
+// compare says how the contenders on one broker did. Those that are too close to
+// the fastest to be ranked stand beside it.
+func compare(broker, operations string, group []contender) string {
 	slices.SortStableFunc(group, func(a, b contender) int {
 		return cmp.Or(cmp.Compare(a.p99, b.p99), cmp.Compare(a.label, b.label))
 	})
@@ -99,31 +124,34 @@ func compare(broker string, group []contender) string {
 		where = "Without a broker"
 	}
 	first, last := group[0], group[len(group)-1]
-	switch {
-	case len(group) == 1:
-		return fmt.Sprintf(
-			"%s, %s answered 99 %% of commands within %s.",
-			where,
-			first.label,
-			words.Duration(first.p99),
-		)
-	case float64(last.p99) < alike*float64(first.p99):
-		all := fmt.Sprintf("all %d flows", len(group))
-		if len(group) == 2 {
-			all = "both flows"
+	var ahead []string
+	for _, c := range group {
+		if float64(c.p99) < alike*float64(first.p99) {
+			ahead = append(ahead, c.label)
 		}
-		return fmt.Sprintf("%s, %s answered 99 %% of commands within %s to %s: too close to rank.",
-			where, all, words.Duration(first.p99), words.Duration(last.p99))
 	}
-	return fmt.Sprintf("%s, %s answered 99 %% of commands fastest, within %s, and %s slowest, within %s.",
-		where, first.label, words.Duration(first.p99), last.label, words.Duration(last.p99))
+	s := fmt.Sprintf("%s, %s answered 99 %% of %s within %s", where, words.List(ahead), operations,
+		words.Duration(first.p99))
+	if len(ahead) > 1 {
+		slowest := group[len(ahead)-1].p99
+		s += fmt.Sprintf(" to %s, too close to rank", words.Duration(slowest))
+	}
+	if len(ahead) == len(group) {
+		return s + "."
+	}
+	s += fmt.Sprintf("; %s took longest, %s", last.label, words.Duration(last.p99))
+	if last.accepted > 0 {
+		s += fmt.Sprintf(", though its clients were told \u201caccepted\u201d within %s", words.Duration(last.accepted))
+	}
+	return s + "."
 }
 
 // accounting says what became of the commands that were acknowledged.
 func accounting(run *results.Run, labels []string) []string {
-	var acknowledged, applied int64
+	var attempted, acknowledged, applied int64
 	var broken []string
 	for i, c := range run.Cells {
+		attempted += c.Accounting.Attempted
 		acknowledged += c.Accounting.Acknowledged
 		applied += c.Accounting.Applied
 		if s := breaches(c); len(s) > 0 {
@@ -132,6 +160,8 @@ func accounting(run *results.Run, labels []string) []string {
 		}
 	}
 	switch {
+	case attempted == 0: // a load of queries
+		return broken
 	case acknowledged == 0:
 		return append(broken, "No command was acknowledged.")
 	case len(broken) == 0 && applied != acknowledged: // some were refused, or applied without their client's knowing

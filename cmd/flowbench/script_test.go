@@ -9,9 +9,14 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"flowbench/sim/embedded"
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == embedded.Verb { // this binary is its own embedded broker
+		os.Exit(embedded.Main(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	testscript.Main(m, map[string]func(){"flowbench": main})
 }
 

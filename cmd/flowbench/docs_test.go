@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"flowbench/flows"
+	"flowbench/scenarios"
+	"flowbench/sim/broker"
+	"flowbench/sim/drivers"
+)
+
+const docsDir = "../../docs"
+
+// TestDocsAreWhatTheRegistriesSay compares generated docs with the registries.
+// With -update it writes them.
+func TestDocsAreWhatTheRegistriesSay(t *testing.T) {
+	for name, text := range map[string][]byte{
+		"flows.md":             flowsDoc(),
+		"brokers.md":           brokersDoc(),
+		"scenarios.md":         scenariosDoc(),
+		"scenario.schema.json": scenarios.Schema(catalog()),
+	} {
+		path := filepath.Join(docsDir, name)
+		if *update {
+			if err := os.WriteFile(path, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		have, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(have, text) {
+			t.Errorf("docs/%s is stale (%v); run make docs", name, err)
+		}
+	}
+}
+
+const generated = "\n<!-- Written by make docs from the registries; edit those. -->\n"
+
+func flowsDoc() []byte {
+	var b bytes.Buffer
+	fmt.Fprint(&b, "# Flows\n", generated, "\n| flow | command | query | promise | uses |\n|---|---|---|---|---|\n")
+	for _, f := range flows.All() {
+		s := f.Spec()
+		axis := make(map[string]string)
+		for _, a := range s.Axes {
+			axis[a.Key] = a.Value
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %v | %s |\n", s.Name, axis["command"], axis["query"], s.Promise, parts(s.Uses))
+	}
+	for _, f := range flows.All() {
+		s := f.Spec()
+		fmt.Fprintf(&b, "\n## %s\n\n%s.\n", s.Name, strings.ToUpper(s.Summary[:1])+s.Summary[1:])
+		if s.Needs != 0 {
+			fmt.Fprintf(&b, "\nIt needs a broker with: %v.\n", s.Needs)
+		}
+	}
+	return b.Bytes()
+}
+
+func parts(p flows.Parts) string {
+	var words []string
+	for _, part := range []struct {
+		part flows.Parts
+		word string
+	}{{flows.UsesBroker, "broker"}, {flows.UsesEdge, "HTTP"}, {flows.UsesStore, "store"}} {
+		if p.Has(part.part) {
+			words = append(words, part.word)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func brokersDoc() []byte {
+	var b bytes.Buffer
+	fmt.Fprint(&b, "# Brokers\n", generated)
+	for _, d := range drivers.All() {
+		defaults := broker.Params{}
+		for _, p := range d.Params {
+			defaults[p.Name] = p.Default
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\nOffers: %v.\n", d.Name, strings.ToUpper(d.Summary[:1])+d.Summary[1:],
+			d.Traits(defaults))
+		switch {
+		case d.Embed != "":
+			fmt.Fprintf(&b, "\nEmbedded, or external by `--broker-url %s=URL` or `%s`.\n", d.Server, urlVariable(d.Server))
+		case d.Server != "":
+			fmt.Fprintf(&b, "\nExternal, by `--broker-url %s=URL` or `%s`, or at its usual address on this machine.\n",
+				d.Server, urlVariable(d.Server))
+		default:
+			fmt.Fprint(&b, "\nIn this process.\n")
+		}
+		if len(d.Params) == 0 {
+			continue
+		}
+		fmt.Fprint(&b, "\n| parameter | meaning | values | default |\n|---|---|---|---|\n")
+		for _, p := range d.Params {
+			values := strings.Join(p.Values, ", ")
+			if values == "" {
+				values = fmt.Sprintf("%d to %d", p.Min, p.Max)
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", p.Name, p.Summary, values, p.Default)
+		}
+	}
+	return b.Bytes()
+}
+
+func scenariosDoc() []byte {
+	var b bytes.Buffer
+	fmt.Fprint(&b, "# Scenarios of the library\n", generated,
+		"\nEach is run by its name, changed by flags and `--set path=value`, or copied as a start for one's own.\n"+
+			"Editors complete and check scenario files with [scenario.schema.json](scenario.schema.json).\n")
+	for _, e := range scenarios.Library() {
+		fmt.Fprintf(&b, "\n## %s\n\n```yaml\n%s```\n", e.Name, e.Text)
+	}
+	return b.Bytes()
+}
+
+// TestCommandsInTheDocsWork runs every command that a page shows behind "$ ".
+// Runs are made short and written elsewhere; make targets must exist.
+func TestCommandsInTheDocsWork(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, page := range []string{"../../README.md", docsDir + "/results.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^\$ (.+)$`).FindAllStringSubmatch(string(text), -1) {
+			ran++
+			t.Run(m[1], func(t *testing.T) { runShown(t, m[1], string(makefile)) })
+		}
+	}
+	if ran < 5 {
+		t.Errorf("only %d commands were found", ran)
+	}
+}
+
+// runShown runs one command of the docs.
+func runShown(t *testing.T, command, makefile string) {
+	if target, ok := strings.CutPrefix(command, "make "); ok {
+		if !strings.Contains(makefile, "\n"+target+": ## ") {
+			t.Errorf("the Makefile has no target %s", target)
+		}
+		return
+	}
+	args, ok := strings.CutPrefix(command, "go run ./cmd/flowbench ")
+	if !ok {
+		t.Fatalf("do not know how to run %q", command)
+	}
+	words := strings.Fields(args)
+	if strings.Contains(args, "rabbitmq") || strings.Contains(args, "4222") {
+		for _, address := range []string{"127.0.0.1:5672", "127.0.0.1:4222"} {
+			if there, err := brokerThere(address); err != nil {
+				t.Fatal(err)
+			} else if !there {
+				t.Skipf("no broker at %s", address)
+			}
+		}
+	}
+	if words[0] == "run" {
+		words = append(words, "--quick", "--no-progress", "--out", filepath.Join(t.TempDir(), "run"))
+	}
+	for i, w := range words {
+		if strings.HasPrefix(w, "results/") {
+			words[i] = "../../" + w
+		}
+	}
+	code, _, stderr := callProgram(t, words...)
+	if code != int(exitOK) && code != int(exitNoVerdict) { // the machine may be too busy for a verdict
+		t.Errorf("exit code is %d:\n%s", code, stderr)
+	}
+}
