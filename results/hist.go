@@ -2,6 +2,7 @@ package results
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -110,6 +111,9 @@ func (h *Hist) UnmarshalJSON(b []byte) error {
 	d, err := hdrhistogram.Decode([]byte(s))
 	if err != nil {
 		return fmt.Errorf("decode histogram: %w", err)
+	}
+	if d == nil {
+		return errors.New("decode histogram: it is empty")
 	}
 	h.h = d
 	return nil
