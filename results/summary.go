@@ -92,6 +92,13 @@ func (c *Cell) summary() SummaryCell {
 		), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
 		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served,
 	}
+	// Programs iterate over these; an empty object is easier on them than null.
+	if s.Guarantees == nil {
+		s.Guarantees = make(map[string]string)
+	}
+	if s.Classes == nil {
+		s.Classes = make(map[string]int64)
+	}
 	for _, k := range Kinds() {
 		for _, st := range Stages() {
 			h := c.LatencyOf(k, st)

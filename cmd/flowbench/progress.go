@@ -26,7 +26,7 @@ func newProgress(sh shell, none bool) progress {
 	case none:
 		return silence{}
 	case sh.bars:
-		return &bars{out: mpb.New(mpb.WithOutput(sh.stderr), mpb.WithWidth(barWidth)), tally: newTally()}
+		return &bars{out: mpb.New(mpb.WithOutput(sh.stderr), mpb.WithWidth(barWidth))}
 	default:
 		return &lines{out: sh.stderr, tally: newTally()}
 	}
@@ -81,7 +81,12 @@ const barWidth = 24
 type bars struct {
 	out *mpb.Progress
 
-	mu    sync.Mutex
+	mu  sync.Mutex // guards row and what is in it
+	row *row
+}
+
+// A row is the bar of one cell and what stands behind it.
+type row struct {
 	bar   *mpb.Bar
 	tally *tally
 	last  sim.Progress
@@ -90,50 +95,54 @@ type bars struct {
 func (b *bars) update(p sim.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.last.Cell != p.Cell {
+	if b.row == nil || b.row.last.Cell != p.Cell {
 		b.finish()
 		b.add(p)
 	}
-	if p.Phase != sim.Opening && p.Phase != sim.Closing {
-		b.tally.take(p)
+	if p.Phase == sim.Opening || p.Phase == sim.Closing {
+		p.Elapsed = b.row.last.Elapsed // they tell no time
+	} else {
+		b.row.tally.take(p)
 	}
-	if p.Elapsed == 0 {
-		p.Elapsed = b.last.Elapsed // opening and closing tell no time
-	}
-	b.last = p
-	b.bar.SetCurrent(min(p.Elapsed, p.Length).Milliseconds())
+	b.row.last = p
+	b.row.bar.SetCurrent(min(p.Elapsed, p.Length).Milliseconds())
 }
 
 // add begins the bar of a cell.
 func (b *bars) add(p sim.Progress) {
-	b.last = sim.Progress{}
-	b.bar = b.out.New(p.Length.Milliseconds(), mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
+	r := &row{tally: newTally(), last: p}
+	style := mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]").TipOnComplete()
+	r.bar = b.out.New(p.Length.Milliseconds(), style,
 		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%2d/%d  %-28s", p.Index+1, p.Cells, p.Cell))),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.phrase() })),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.phrase(r) })),
 	)
+	b.row = r
 }
 
-func (b *bars) phrase() string {
+func (b *bars) phrase(r *row) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := b.tally.String()
-	if b.last.Phase == sim.Closing {
+	s := r.tally.String()
+	if r.last.Phase == sim.Closing {
 		return s
 	}
-	return fmt.Sprintf("%s  %s, %s left", s, b.last.Phase, b.last.Left.Round(time.Second))
+	return fmt.Sprintf("%s  %s, %s left", s, r.last.Phase, r.last.Left.Round(time.Second))
 }
 
-// finish ends the bar of the last cell where it is.
+// finish ends the bar of the cell before, full if the cell came to its end.
 func (b *bars) finish() {
-	if b.bar != nil {
-		b.bar.EnableTriggerComplete()
-		b.bar.SetTotal(-1, true)
+	if b.row == nil {
+		return
 	}
+	if b.row.last.Phase == sim.Closing {
+		b.row.bar.SetCurrent(b.row.last.Length.Milliseconds())
+	}
+	b.row.last.Phase = sim.Closing
+	b.row.bar.SetTotal(-1, true)
 }
 
 func (b *bars) close() {
 	b.mu.Lock()
-	b.last.Phase = sim.Closing
 	b.finish()
 	b.mu.Unlock()
 	b.out.Wait()
