@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -81,15 +82,27 @@ const barWidth = 24
 type bars struct {
 	out *mpb.Progress
 
-	mu  sync.Mutex // guards row and what is in it
+	mu  sync.Mutex
 	row *row
 }
 
-// A row is the bar of one cell and what stands behind it.
+// A row is the bar of one cell. What stands behind the bar is handed over as
+// finished text: a bar that waited for a lock while it is drawn would wait for
+// those who wait for the bar.
 type row struct {
 	bar   *mpb.Bar
 	tally *tally
 	last  sim.Progress
+	text  atomic.Pointer[string]
+}
+
+// say updates the text behind the bar.
+func (r *row) say() {
+	s := r.tally.String()
+	if r.last.Phase != sim.Closing {
+		s = fmt.Sprintf("%s  %s, %s left", s, r.last.Phase, r.last.Left.Round(time.Second))
+	}
+	r.text.Store(&s)
 }
 
 func (b *bars) update(p sim.Progress) {
@@ -105,28 +118,20 @@ func (b *bars) update(p sim.Progress) {
 		b.row.tally.take(p)
 	}
 	b.row.last = p
+	b.row.say()
 	b.row.bar.SetCurrent(min(p.Elapsed, p.Length).Milliseconds())
 }
 
 // add begins the bar of a cell.
 func (b *bars) add(p sim.Progress) {
 	r := &row{tally: newTally(), last: p}
+	r.say()
 	style := mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]").TipOnComplete()
 	r.bar = b.out.New(p.Length.Milliseconds(), style,
 		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%2d/%d  %-28s", p.Index+1, p.Cells, p.Cell))),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.phrase(r) })),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return *r.text.Load() })),
 	)
 	b.row = r
-}
-
-func (b *bars) phrase(r *row) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := r.tally.String()
-	if r.last.Phase == sim.Closing {
-		return s
-	}
-	return fmt.Sprintf("%s  %s, %s left", s, r.last.Phase, r.last.Left.Round(time.Second))
 }
 
 // finish ends the bar of the cell before, full if the cell came to its end.
@@ -138,6 +143,7 @@ func (b *bars) finish() {
 		b.row.bar.SetCurrent(b.row.last.Length.Milliseconds())
 	}
 	b.row.last.Phase = sim.Closing
+	b.row.say()
 	b.row.bar.SetTotal(-1, true)
 }
 
