@@ -42,7 +42,7 @@ func checkParam(t *testing.T, d broker.Driver, p broker.Param) {
 		return
 	}
 	if n, err := strconv.Atoi(p.Default); err != nil || n < p.Min || n > p.Max {
-		t.Errorf("parameter %s of %s has the default %q; want a number from %d to " +
+		t.Errorf("parameter %s of %s has the default %q; want a number from %d to "+
 			"%d", p.Name, d.Name, p.Default, p.Min, p.Max)
 	}
 }

@@ -189,8 +189,15 @@ func TestAPausedServerIsSilentUntilItIsResumed(t *testing.T) {
 	if err := s.Pause(); err != nil {
 		t.Fatalf("pause: %v", err)
 	}
-	if err := nc.FlushTimeout(50 * time.Millisecond); !errors.Is(err, nats.ErrTimeout) {
-		t.Errorf("a flush returned %v while the server was paused; want a timeout", err)
+	// The signal may take a moment to stop every thread.
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		err := nc.FlushTimeout(50 * time.Millisecond)
+		if errors.Is(err, nats.ErrTimeout) {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("a flush returned %v while the server was paused; want a timeout", err)
+		}
 	}
 	if err := s.Resume(); err != nil {
 		t.Fatalf("resume: %v", err)
@@ -282,7 +289,12 @@ func killParent(t *testing.T, args []string) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("2s after its parent, child %d lives: %v, stores: %q; want neither", pid, alive(pid), stores(t, dir))
+			t.Fatalf(
+				"2s after its parent, child %d lives: %v, stores: %q; want neither",
+				pid,
+				alive(pid),
+				stores(t, dir),
+			)
 		}
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"flowbench/flows"
@@ -393,10 +395,21 @@ func metered(t *testing.T, ctx context.Context, r *rig) {
 	if r.bench.Driver.Server == "" {
 		return
 	}
-	if got := r.meter.BytesOut.Load() - out; got < n*size {
-		t.Errorf("%d bytes are counted as written; want at least %d", got, n*size)
-	}
-	if got := r.meter.BytesIn.Load() - in; got < n*size {
-		t.Errorf("%d bytes are counted as read; want at least %d", got, n*size)
+	wantCount(t, ctx, "bytes written", &r.meter.BytesOut, out+n*size)
+	wantCount(t, ctx, "bytes read", &r.meter.BytesIn, in+n*size)
+}
+
+// wantCount waits until a count is at least n: what was written may be received
+// a moment before its writer has counted it.
+func wantCount(t *testing.T, ctx context.Context, what string, count *atomic.Int64, n int64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for count.Load() < n {
+		if ctx.Err() != nil {
+			t.Errorf("%d %s are counted; want at least %d", count.Load(), what, n)
+			return
+		}
+		runtime.Gosched()
 	}
 }

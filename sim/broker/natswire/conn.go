@@ -33,6 +33,10 @@ import (
 // there are more, the client library drops what comes.
 const PendingMax = 16384
 
+// inboxPendingMax is the same for an inbox. It is smaller because every client
+// has one.
+const inboxPendingMax = 8192
+
 const (
 	dialPatience  = 2 * time.Second // for one address
 	closePatience = time.Second     // for the broker to confirm that interest is gone

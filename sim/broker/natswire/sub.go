@@ -27,7 +27,11 @@ type Sub struct {
 
 // Subscribe subscribes to a full subject, with an empty group alone.
 func (c *Conn) Subscribe(subject, full, group string) (*Sub, error) {
-	s := &Sub{conn: c, subject: subject, ch: make(chan *nats.Msg, PendingMax), closed: make(chan struct{})}
+	return c.subscribe(subject, full, group, PendingMax)
+}
+
+func (c *Conn) subscribe(subject, full, group string, pendingMax int) (*Sub, error) {
+	s := &Sub{conn: c, subject: subject, ch: make(chan *nats.Msg, pendingMax), closed: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -52,7 +56,7 @@ func (c *Conn) Inbox(ctx context.Context) (string, flows.Subscription, error) {
 		return "", nil, fmt.Errorf("open inbox: %w", err)
 	}
 	address := c.Space.inboxPrefix() + hex(c.Space.inboxes.Add(1))
-	s, err := c.Subscribe(address, address+".*", "")
+	s, err := c.subscribe(address, address+".*", "", inboxPendingMax)
 	if err != nil {
 		return "", nil, fmt.Errorf("open inbox: %w", err)
 	}

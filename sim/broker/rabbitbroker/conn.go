@@ -76,7 +76,8 @@ func (c *conn) establish(ctx context.Context) (*epoch, error) {
 	}
 	if err != nil {
 		l.drop()
-		return nil, broker.NotDialed(fmt.Errorf("set up connection to %s: %w", broker.Redacted(cfg.Addresses[address]), err))
+		shown := broker.Redacted(cfg.Addresses[address])
+		return nil, broker.NotDialed(fmt.Errorf("set up connection to %s: %w", shown, err))
 	}
 	l.release()
 	c.next = address // it works; it is tried first when it is lost

@@ -17,7 +17,6 @@ package rabbitbroker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -49,7 +48,8 @@ func Driver() broker.Driver {
 		Summary: "RabbitMQ over AMQP 0-9-1: queues with confirms and acknowledgements",
 		Server:  "rabbitmq",
 		Params: []broker.Param{
-			{Name: "queue", Summary: "kind of the groups' queues", Default: "quorum", Values: []string{"quorum", "classic"}},
+			{Name: "queue", Summary: "kind of the groups' queues", Default: "quorum",
+				Values: []string{"quorum", "classic"}},
 			{Name: "prefetch", Summary: "unacknowledged messages that a subscription may hold", Default: "50",
 				Min: 1, Max: 2000},
 			{Name: "reply", Summary: "how answers travel: over direct reply-to, or to an exclusive queue",
@@ -96,7 +96,8 @@ func (s *session) Guarantees() broker.Guarantees {
 	g := broker.Guarantees{
 		AckLevel: "written to a majority of the quorum queue's replicas", Persistence: "quorum queue, on disk",
 		Fsync: "before each confirm, in batches", Replicas: "as many as the cluster gives a quorum queue, up to 3",
-		Prefetch: s.cfg.Params["prefetch"], Redelivery: "when the consumer's channel or connection closes", Dedup: "none",
+		Prefetch:   s.cfg.Params["prefetch"],
+		Redelivery: "when the consumer's channel or connection closes", Dedup: "none",
 	}
 	if s.cfg.Params["queue"] == "classic" {
 		g.AckLevel, g.Persistence = "written by the queue", "durable classic queue, persistent messages"
@@ -150,6 +151,7 @@ func (s *session) Backlog(ctx context.Context) (n int64, ok bool, err error) {
 	for queue := range s.queues {
 		q, err := s.ask.QueueDeclarePassive(queue, true, false, false, false, nil)
 		if err != nil {
+			s.leave() // so that the next question begins anew
 			return 0, true, fmt.Errorf("ask for backlog of %s: %w", queue, err)
 		}
 		n += int64(q.Messages)
@@ -160,31 +162,38 @@ func (s *session) Backlog(ctx context.Context) (n int64, ok bool, err error) {
 	return n, true, nil
 }
 
-// Close implements [broker.Session].
+// Close implements [broker.Session]. It tries until ctx is done.
 func (s *session) Close(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.leave()
-	queues := slices.Sorted(maps.Keys(s.queues))
-	if len(queues) == 0 {
-		return nil
-	}
-	for n := 0; ; n++ {
+	for n := 0; len(s.queues) > 0; n++ {
 		err := s.reach(ctx)
+		if err == nil {
+			err = s.deleteQueues()
+		}
 		if err == nil {
 			break
 		}
-		if werr := wait(ctx, broker.ReconnectBackoff().Pause(n)); werr != nil {
-			return fmt.Errorf("delete queues %s: %w", strings.Join(queues, ", "), err)
+		s.leave() // it may have been cut long ago
+		if wait(ctx, broker.ReconnectBackoff().Pause(n)) != nil {
+			queues := strings.Join(slices.Sorted(maps.Keys(s.queues)), ", ")
+			return fmt.Errorf("delete queues %s: %w", queues, err)
 		}
 	}
-	var errs []error
-	for _, q := range queues {
+	return nil
+}
+
+// deleteQueues deletes queues until one cannot be deleted. One that is not there
+// is no error to the broker.
+func (s *session) deleteQueues() error {
+	for _, q := range slices.Sorted(maps.Keys(s.queues)) {
 		if _, err := s.ask.QueueDelete(q, false, false, false); err != nil {
-			errs = append(errs, fmt.Errorf("delete queue %s: %w", q, err))
+			return err
 		}
+		delete(s.queues, q)
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // routingKey returns the routing key of a subject.

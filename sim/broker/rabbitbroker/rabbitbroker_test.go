@@ -93,8 +93,9 @@ func leftovers(t *testing.T, a, prefix string) (found []string) {
 func config(a string, notify func(broker.Event)) broker.Config {
 	var d net.Dialer
 	return broker.Config{
-		Addresses: []string{a}, Prefix: fmt.Sprintf("fbtest-%x", time.Now().UnixNano()), Params: Driver().Defaults(),
-		Dial: d.DialContext, Meter: &broker.Meter{}, Notify: notify, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Addresses: []string{a}, Prefix: fmt.Sprintf("fbtest-%x", time.Now().UnixNano()),
+		Params: Driver().Defaults(), Dial: d.DialContext, Meter: &broker.Meter{}, Notify: notify,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
 
