@@ -103,6 +103,7 @@ const (
 	Ordered                       // one publisher's messages to one subject stay in order
 	Dedups                        // a message id that was published before is not stored again
 	Buffers                       // messages wait while nobody is subscribed, once the subject is known
+	Groups                        // each of several groups on one subject receives every message
 )
 
 // Has reports whether t includes every trait of want.
@@ -113,6 +114,7 @@ func (t Traits) String() string {
 	var words []string
 	for i, w := range []string{
 		"publisher confirms", "redelivery", "durable", "ordered", "deduplication", "buffers while unattended",
+		"several groups",
 	} {
 		if t.Has(1 << i) {
 			words = append(words, w)

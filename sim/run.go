@@ -78,10 +78,17 @@ func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
 		if err != nil {
 			return err
 		}
-		if d == nil || seen[d.Server] {
+		if d == nil {
 			continue
 		}
-		seen[d.Server] = true
+		key := d.Server
+		if d.Wants != nil {
+			key += " " + d.Wants(c.BrokerParams)
+		}
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
 		ctx, cancel := context.WithTimeout(ctx, checkTime)
 		s, err := e.openSession(ctx, d, c, &broker.Meter{}, func(broker.Event) {})
 		if err == nil {

@@ -153,7 +153,7 @@ func (e *Engine) driver(name string) (*broker.Driver, error) {
 func (e *Engine) openSession(
 	ctx context.Context, d *broker.Driver, c scenarios.Cell, m *broker.Meter, notify func(broker.Event),
 ) (broker.Session, error) {
-	addresses, err := e.Sources.Of(ctx, d)
+	addresses, err := e.Sources.Of(ctx, d, c.BrokerParams)
 	if err != nil {
 		return nil, err
 	}

@@ -235,9 +235,12 @@ func exampleURL(server string) string {
 	return server + "://127.0.0.1:4222"
 }
 
+// syncAlways is what the parameter sync=always of jetstream asks of the server.
+const syncAlways = "sync-always"
+
 // embedNATS starts a NATS server as a child of this process.
-func embedNATS(ctx context.Context) (string, func(context.Context) error, error) {
-	s, err := embedded.Start(ctx, embedded.Options{JetStream: true})
+func embedNATS(ctx context.Context, wants string) (string, func(context.Context) error, error) {
+	s, err := embedded.Start(ctx, embedded.Options{JetStream: true, SyncAlways: wants == syncAlways})
 	if err != nil {
 		return "", nil, err
 	}

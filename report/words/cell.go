@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"flowbench/results"
@@ -23,6 +24,7 @@ func Labels(run *results.Run) []string {
 		func(c *results.Cell) string { return c.Payload },
 		func(c *results.Cell) string { return c.Store },
 		shortLoad,
+		ownPart,
 		func(c *results.Cell) string { return c.ID },
 	} {
 		distinguish(labels, run.Cells, more)
@@ -48,6 +50,16 @@ func distinguish(labels []string, cells []*results.Cell, more func(*results.Cell
 			}
 		}
 	}
+}
+
+// ownPart returns what stands in the id of a cell behind its flow and broker: what
+// the plan tells it apart by, such as a parameter of the broker.
+func ownPart(c *results.Cell) string {
+	rest, _ := strings.CutPrefix(c.ID, c.Flow+"-"+c.Broker+"-")
+	if rest == c.ID {
+		return ""
+	}
+	return rest
 }
 
 func shortLoad(c *results.Cell) string {

@@ -32,6 +32,11 @@ type Driver struct {
 	Server  string // which --broker-url serves it ("nats", "rabbitmq"), or empty if it lives in this process
 	Traits  func(Params) flows.Traits
 
+	// Wants says what certain parameters ask of the server itself, as its embedder
+	// knows it: "sync-always". Empty, and a nil function, ask for nothing. What
+	// somebody else's server is set to cannot be known, so it cannot be asked.
+	Wants func(Params) string
+
 	// Open prepares one cell's topology. An address that does not answer is an
 	// error, within the context's time.
 	Open func(ctx context.Context, cfg Config) (Session, error)

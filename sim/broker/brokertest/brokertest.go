@@ -80,7 +80,7 @@ func cases() []testCase {
 		{name: "what a session tells about itself is complete", run: described},
 		{name: "messages of one publisher stay in order", needs: flows.Ordered, run: ordered},
 		{name: "the members of a group share its messages", run: groupShares},
-		{name: "each of two groups receives every message", run: groupsApart},
+		{name: "each of two groups receives every message", needs: flows.Groups, run: groupsApart},
 		{name: "without a group every subscriber receives every message", run: everybody},
 		{name: "an inbox is private and is answered", run: privateInbox},
 		{name: "a connection may have several inboxes", run: severalInboxes},

@@ -86,7 +86,7 @@ func (c *conn) Subscribe(ctx context.Context, subject, group string) (flows.Subs
 	if c.Closed() {
 		return nil, fmt.Errorf("subscribe to %s: %w", subject, flows.ErrClosed)
 	}
-	if err := c.session.makeStream(ctx, c.js, subject); err != nil {
+	if err := c.session.makeStream(ctx, c.js, subject, group); err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
 	}
 	if group == "" {
@@ -217,7 +217,7 @@ func (s *subscription) restore(ctx context.Context) error {
 	case !lost:
 		return fmt.Errorf("look for consumer of %s: %w", s.subject, err)
 	}
-	if err := s.conn.session.makeStream(ctx, s.conn.js, s.subject); err != nil {
+	if err := s.conn.session.makeStream(ctx, s.conn.js, s.subject, s.group); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -1,13 +1,15 @@
 // Package jetstreambroker is the driver of NATS JetStream.
 //
-// Every subject has a stream of its own, made by the first subscriber, and
-// every group a durable consumer on it with explicit acknowledgements. The
-// stream's retention is by interest: it keeps a message until each group has
-// acknowledged it. A publish is confirmed when the stream has stored it; a
-// message id that the stream has seen within the window is not stored again.
+// Every subject has a stream of its own, made by the first subscriber. The
+// subject of a group has a work queue: a stream that keeps each message until it
+// is acknowledged, with a durable consumer that takes explicit acknowledgements.
+// It serves one group; a second group on the same subject is an error. A publish
+// is confirmed when the stream has stored it; a message id that the stream has
+// seen within the window is not stored again.
 //
-// Subscribers without a group are core NATS subscriptions to the same subject,
-// and so are inboxes: they are told what is published while they are connected
+// Subscribers without a group are core NATS subscriptions to their subject, whose
+// stream, if no group made it, keeps nothing and is there to confirm. Inboxes are
+// core NATS subscriptions as well: they are told what is published while they are connected
 // and get nothing twice. The promises of redelivery and durability are those of
 // groups.
 //
@@ -54,7 +56,7 @@ func Driver() broker.Driver {
 		Server:  "nats",
 		Params: []broker.Param{
 			{Name: "storage", Summary: "where streams are kept", Default: "file", Values: []string{"file", "memory"}},
-			{Name: "sync", Summary: "when writes are forced to disk: as the server is set, or before each confirm",
+			{Name: "sync", Summary: "when writes are forced to disk: as the server is set, or before each confirm (embedded only)",
 				Default: "server", Values: []string{"server", "always"}},
 			{Name: "prefetch", Summary: "messages that a subscription has on the way or waiting", Default: "50",
 				Min: 1, Max: 10000},
@@ -66,8 +68,17 @@ func Driver() broker.Driver {
 				Default: "120000", Min: 100, Max: 3600000},
 		},
 		Traits: traits,
+		Wants:  wants,
 		Open:   open,
 	}
+}
+
+// wants says what the embedded server must be set to.
+func wants(p broker.Params) string {
+	if p["sync"] == "always" {
+		return "sync-always"
+	}
+	return ""
 }
 
 func traits(p broker.Params) flows.Traits {
@@ -220,8 +231,13 @@ func (s *session) note(stream, group string) {
 	}
 }
 
-// makeStream makes the stream of a subject unless it is there.
-func (s *session) makeStream(ctx context.Context, js jetstream.JetStream, subject string) error {
+// makeStream makes the stream of a subject unless it is there: a work queue for
+// a group, else one that keeps nothing.
+func (s *session) makeStream(ctx context.Context, js jetstream.JetStream, subject, group string) error {
+	retention := jetstream.WorkQueuePolicy
+	if group == "" {
+		retention = jetstream.InterestPolicy
+	}
 	storage := jetstream.FileStorage
 	if s.cfg.Params["storage"] == "memory" {
 		storage = jetstream.MemoryStorage
@@ -230,13 +246,13 @@ func (s *session) makeStream(ctx context.Context, js jetstream.JetStream, subjec
 	s.note(name, "")
 	_, err := js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: name, Subjects: []string{s.space.Subject(subject)}, Storage: storage,
-		Retention: jetstream.InterestPolicy, Discard: jetstream.DiscardNew, MaxAge: messageAgeMax,
+		Retention: retention, Discard: jetstream.DiscardNew, MaxAge: messageAgeMax,
 		Replicas: max(1, s.cfg.Params.Int("replicas")), Duplicates: s.millis("dedup_window_ms"),
 	})
-	if err != nil {
+	if err != nil && !(group == "" && errors.Is(err, jetstream.ErrStreamNameAlreadyInUse)) {
 		return fmt.Errorf("make stream of %s: %w", subject, err)
 	}
-	return nil
+	return nil // a group's queue confirms for those without a group, too
 }
 
 // makeConsumer makes a group's consumer unless it is there.

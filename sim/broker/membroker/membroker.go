@@ -40,7 +40,7 @@ func Driver() broker.Driver {
 	}
 }
 
-const traits = flows.Confirms | flows.Redelivers | flows.Ordered | flows.Buffers
+const traits = flows.Confirms | flows.Redelivers | flows.Ordered | flows.Buffers | flows.Groups
 
 var (
 	errFull   = errors.New("the queue is full")

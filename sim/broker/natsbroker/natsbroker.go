@@ -25,7 +25,7 @@ func Driver() broker.Driver {
 		Summary: "core NATS: fast, at most once, nothing is stored",
 		Embed:   "nats",
 		Server:  "nats",
-		Traits:  func(broker.Params) flows.Traits { return flows.Ordered },
+		Traits:  func(broker.Params) flows.Traits { return flows.Ordered | flows.Groups },
 		Open:    open,
 	}
 }
@@ -51,7 +51,7 @@ func open(ctx context.Context, cfg broker.Config) (broker.Session, error) {
 	return s, nil
 }
 
-func (s *session) Traits() flows.Traits { return flows.Ordered }
+func (s *session) Traits() flows.Traits { return flows.Ordered | flows.Groups }
 
 func (s *session) Version() string { return s.version }
 

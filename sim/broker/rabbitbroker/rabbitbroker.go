@@ -60,7 +60,7 @@ func Driver() broker.Driver {
 	}
 }
 
-const traits = flows.Confirms | flows.Redelivers | flows.Durable | flows.Ordered | flows.Buffers
+const traits = flows.Confirms | flows.Redelivers | flows.Durable | flows.Ordered | flows.Buffers | flows.Groups
 
 type session struct {
 	cfg     broker.Config
