@@ -36,7 +36,8 @@ func FuzzHist(f *testing.F) {
 
 // FuzzRead reads arbitrary text as the files of a run directory.
 func FuzzRead(f *testing.F) {
-	f.Add([]byte(`{"schema":"flowbench.run/1","cells":["a"]}`), []byte(`{"id":"a"}`), []byte(`{"second":{"phase":"measured"}}`))
+	f.Add([]byte(`{"schema":"flowbench.run/1","cells":["a"]}`), []byte(`{"id":"a"}`),
+		[]byte(`{"second":{"phase":"measured"}}`))
 	f.Add([]byte(`{"schema":"flowbench.run/1","cells":["../../etc/passwd"]}`), []byte(`{}`), []byte(`{"event":{}}`))
 	f.Add([]byte(`{}`), []byte(`[]`), []byte("\n\n{"))
 	f.Fuzz(func(t *testing.T, run, cell, seconds []byte) {

@@ -96,7 +96,7 @@ func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
 		}
 		cancel()
 		if err != nil {
-			return &EnvironmentError{err}
+			return &EnvironmentError{fmt.Errorf("%w; is it running? --broker-url %s=URL names another", err, d.Server)}
 		}
 	}
 	return nil

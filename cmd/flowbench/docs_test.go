@@ -51,7 +51,8 @@ func flowsDoc() []byte {
 		for _, a := range s.Axes {
 			axis[a.Key] = a.Value
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %v | %s |\n", s.Name, axis["command"], axis["query"], s.Promise, parts(s.Uses))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %v | %s |\n", s.Name, axis["command"], axis["query"], s.Promise,
+			parts(s.Uses))
 	}
 	for _, f := range flows.All() {
 		s := f.Spec()
@@ -88,7 +89,8 @@ func brokersDoc() []byte {
 			d.Traits(defaults))
 		switch {
 		case d.Embed != "":
-			fmt.Fprintf(&b, "\nEmbedded, or external by `--broker-url %s=URL` or `%s`.\n", d.Server, urlVariable(d.Server))
+			fmt.Fprintf(&b, "\nEmbedded, or external by `--broker-url %s=URL` or `%s`.\n", d.Server,
+				urlVariable(d.Server))
 		case d.Server != "":
 			fmt.Fprintf(&b, "\nExternal, by `--broker-url %s=URL` or `%s`, or at its usual address on this machine.\n",
 				d.Server, urlVariable(d.Server))
@@ -167,7 +169,8 @@ func runShown(t *testing.T, command, makefile string) {
 		}
 	}
 	if words[0] == "run" {
-		words = append(words, "--quick", "--no-progress", "--out", filepath.Join(t.TempDir(), "run"))
+		words = append(words, "--warmup", "100ms", "--duration", "400ms", "--no-progress",
+			"--out", filepath.Join(t.TempDir(), "run"))
 	}
 	for i, w := range words {
 		if strings.HasPrefix(w, "results/") {

@@ -20,7 +20,8 @@ func show(p progress) {
 			h := results.NewHist()
 			h.Record(time.Duration(i+1) * time.Millisecond)
 			p.update(sim.Progress{
-				Cell: cell, Index: i, Cells: 2, Phase: phase, Elapsed: elapsed, Length: 3 * time.Second, Left: time.Second,
+				Cell: cell, Index: i, Cells: 2, Phase: phase, Elapsed: elapsed, Length: 3 * time.Second,
+				Left: time.Second,
 				Live: results.Live{Counts: results.Counts{OK: ok}, Latency: h},
 			})
 		}

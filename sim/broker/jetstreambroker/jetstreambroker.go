@@ -56,7 +56,8 @@ func Driver() broker.Driver {
 		Server:  "nats",
 		Params: []broker.Param{
 			{Name: "storage", Summary: "where streams are kept", Default: "file", Values: []string{"file", "memory"}},
-			{Name: "sync", Summary: "when writes are forced to disk: as the server is set, or before each confirm (embedded only)",
+			{Name: "sync", Summary: "when writes are forced to disk: as the server is set, or before each confirm " +
+				"(embedded only)",
 				Default: "server", Values: []string{"server", "always"}},
 			{Name: "prefetch", Summary: "messages that a subscription has on the way or waiting", Default: "50",
 				Min: 1, Max: 10000},
