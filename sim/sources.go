@@ -38,10 +38,10 @@ func (s *Sources) Of(ctx context.Context, d *broker.Driver, params broker.Params
 	}
 	if a := s.Addresses[d.Server]; len(a) > 0 {
 		if wants != "" {
-			return nil, fmt.Errorf("use %s at %s with %s: that is a setting of the server itself, and nobody here " +
+			return nil, fmt.Errorf("use %s at %s with %s: that is a setting of the server itself, and nobody here "+
 				"knows "+
-				"how it is set; use the embedded server, or leave the parameter " +
-					"out", d.Name, broker.RedactedList(a), wants)
+				"how it is set; use the embedded server, or leave the parameter "+
+				"out", d.Name, broker.RedactedList(a), wants)
 		}
 		return a, nil
 	}
