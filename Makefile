@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 GO    ?= go
-LINT  ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+GOLANGCI_LINT ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 FUZZ  ?= 20s
 
 .DEFAULT_GOAL := help
@@ -34,7 +34,7 @@ fuzz: ## every fuzz target for FUZZ (default 20s) each
 	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) $$pkg; done; done
 
 lint: ## golangci-lint, built from source on first use
-	$(GO) run $(LINT) run
+	$(GO) run $(GOLANGCI_LINT) run
 
 docs: ## rewrite what is generated: docs/flows.md, docs/brokers.md, docs/scenario.schema.json, golden files
 	$(GO) test ./cmd/flowbench -run Docs -update
