@@ -233,7 +233,10 @@ func closedLoad(run *results.Run, labels []string) string {
 	if len(closed) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Closed load: %s. Its users wait for an answer before they ask again, so a stall is seen by "+
-		"few of them and the quantiles look better than under arrivals that do not wait (coordinated omission).",
-		words.List(closed))
+	which := "The load is closed: its"
+	if len(closed) < len(run.Cells) {
+		which = "Closed load in " + words.List(closed) + ": its"
+	}
+	return fmt.Sprintf("%s users wait for an answer before they ask again, so a stall is seen by "+
+		"few of them and the quantiles look better than under arrivals that do not wait (coordinated omission).", which)
 }

@@ -12,8 +12,8 @@ import (
 
 // The range of all histograms. What lies outside is recorded at the bound.
 const (
-	histMin = time.Microsecond
-	histMax = 10 * time.Minute
+	lowest  = time.Microsecond
+	highest = 10 * time.Minute
 )
 
 // A Hist is a latency histogram from 1 µs to 10 min. It is not safe for
@@ -22,16 +22,16 @@ type Hist struct{ h *hdrhistogram.Histogram }
 
 // NewHist returns an empty histogram with three significant digits, about
 // 160 KiB of memory.
-func NewHist() *Hist { return &Hist{hdrhistogram.New(int64(histMin), int64(histMax), 3)} }
+func NewHist() *Hist { return &Hist{hdrhistogram.New(int64(lowest), int64(highest), 3)} }
 
 // newCoarseHist returns an empty histogram with two significant digits, for the
 // many that are kept for single seconds.
-func newCoarseHist() *Hist { return &Hist{hdrhistogram.New(int64(histMin), int64(histMax), 2)} }
+func newCoarseHist() *Hist { return &Hist{hdrhistogram.New(int64(lowest), int64(highest), 2)} }
 
 // Record adds one value.
 func (h *Hist) Record(d time.Duration) {
 	// The error can only be that of a value out of range, and it is clamped.
-	_ = h.h.RecordValue(int64(min(max(d, 0), histMax)))
+	_ = h.h.RecordValue(int64(min(max(d, 0), highest)))
 }
 
 // Merge adds all values of other.

@@ -27,8 +27,6 @@ type CellRecorder struct {
 	mu      sync.Mutex // guards all below; taken by the collector, and by events, which are rare
 	cell    *Cell
 	account *account
-	lag     *Hist
-	warm    map[string]map[string]*Hist
 	seconds map[int]*openSecond
 	spare   []*openSecond
 	closed  int // seconds below are written

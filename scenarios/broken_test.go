@@ -47,9 +47,9 @@ func parseAndPlan(name string, data []byte, overrides ...Override) error {
 // place and a word on what would be right.
 func all(t testing.TB, err error) []*Error {
 	t.Helper()
-	list, ok := err.(Errors)
+	var list Errors
 	var one *Error
-	if !ok && errors.As(err, &one) {
+	if !errors.As(err, &list) && errors.As(err, &one) {
 		list = Errors{one}
 	}
 	if len(list) == 0 {

@@ -64,7 +64,7 @@ func parseNodes(name string, data []byte) (*node, error) {
 		return nil, &Error{name, 1, 1, err.Error()}
 	}
 	var doc, next yaml.Node
-	if err := loader.Load(&doc); err == io.EOF || err == nil && len(doc.Content) == 0 {
+	if err := loader.Load(&doc); errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0 {
 		p.add(start, "the file is empty; want a scenario, such as name: mine and flows: [direct]")
 		return nil, p.err()
 	} else if err != nil {
@@ -73,7 +73,7 @@ func parseNodes(name string, data []byte) (*node, error) {
 	if err := loader.Load(&next); err == nil {
 		at := place{name, max(1, next.Line), max(1, next.Column)}
 		p.add(at, "a second document begins here; want one scenario in a file")
-	} else if err != io.EOF {
+	} else if !errors.Is(err, io.EOF) {
 		return nil, syntaxError(start, err)
 	}
 	root := convert(doc.Content[0], name, 1, &p)

@@ -25,6 +25,9 @@ func testCatalog() Catalog {
 		{Name: "nats", Summary: "core NATS", Traits: fixed(flows.Ordered)},
 		{Name: "jetstream", Summary: "NATS JetStream", Params: []Param{
 			{Name: "storage", Summary: "where messages are kept", Default: "file", Values: []string{"file", "memory"}},
+			{Name: "sync", Summary: "when it is forced to " +
+				"disk", Default: "server",
+				Values: []string{"server", "always"}},
 			{Name: "replicas", Summary: "copies of a stream", Default: "1", Min: 1, Max: 5},
 		}, Traits: func(params map[string]string) flows.Traits {
 			if _, err := strconv.Atoi(params["replicas"]); err != nil {

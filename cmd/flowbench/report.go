@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -35,7 +36,7 @@ run: 0 if every cell is valid, 2 if not or if it is unfinished.`,
 
 func runReport(_ context.Context, sh shell, c *call) (exitCode, error) {
 	format := strings.ToLower(c.report.format)
-	if !strings.Contains(" text json csv html ", " "+format+" ") {
+	if !slices.Contains([]string{"text", "json", "csv", "html"}, format) {
 		return exitUsage, fmt.Errorf("--format is %q; want %s", c.report.format, reportFormats)
 	}
 	r, err := results.Read(c.args[0])

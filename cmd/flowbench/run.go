@@ -100,7 +100,7 @@ func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
 	}
 	started := time.Now().UTC()
 	dir := c.run.directory(plan, started)
-	w, err := results.Create(dir, describeRun(plan, dir, started, c.line), runFiles(plan, text))
+	w, err := results.Create(dir, describeRun(plan, started, c.line), runFiles(plan, text))
 	if err != nil {
 		return exitEnvironment, err
 	}
@@ -256,7 +256,7 @@ func (r *runFlags) directory(p *scenarios.Plan, started time.Time) string {
 }
 
 // describeRun returns the run with everything that is known when it begins.
-func describeRun(p *scenarios.Plan, dir string, started time.Time, line []string) *results.Run {
+func describeRun(p *scenarios.Plan, started time.Time, line []string) *results.Run {
 	r := &results.Run{
 		Schema: results.RunSchema, ID: started.Format("20060102T150405Z") + "-" + p.Scenario,
 		Scenario: p.Scenario, Question: p.Question, Seed: p.Seed, Started: started,
@@ -274,11 +274,12 @@ func redactLine(line []string) []string {
 	out := make([]string, len(line))
 	for i, arg := range line {
 		out[i] = arg
-		if !strings.Contains(arg, "://") {
+		scheme, _, isURL := strings.Cut(arg, "://")
+		if !isURL {
 			continue
 		}
 		prefix, urls := "", arg
-		if at := strings.LastIndex(arg[:strings.Index(arg, "://")], "="); at >= 0 {
+		if at := strings.LastIndex(scheme, "="); at >= 0 {
 			prefix, urls = arg[:at+1], arg[at+1:]
 		}
 		var shown []string

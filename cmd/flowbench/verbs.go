@@ -84,7 +84,8 @@ func (v verb) call(ctx context.Context, sh shell, args []string) (exitCode, erro
 	}
 	if err := f.Parse(args[1:]); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
-			return exitOK, v.writeHelp(sh.stdout, f)
+			v.writeHelp(sh.stdout, f)
+			return exitOK, nil
 		}
 		return exitUsage, fmt.Errorf("%w; see flowbench %s --help", err, v.name)
 	}
@@ -108,7 +109,7 @@ func (v verb) arity() string {
 	}
 }
 
-func (v verb) writeHelp(w io.Writer, f *pflag.FlagSet) error {
+func (v verb) writeHelp(w io.Writer, f *pflag.FlagSet) {
 	usage := strings.Join(strings.Fields("flowbench "+v.name+" [FLAGS] "+v.args), " ")
 	if !f.HasFlags() {
 		usage = strings.Replace(usage, " [FLAGS]", "", 1)
@@ -120,7 +121,6 @@ func (v verb) writeHelp(w io.Writer, f *pflag.FlagSet) error {
 	if f.HasFlags() {
 		fmt.Fprintf(w, "\nFlags:\n%s", f.FlagUsagesWrapped(100))
 	}
-	return nil
 }
 
 func writeHelp(w io.Writer) error {

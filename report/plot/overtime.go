@@ -47,13 +47,13 @@ type window struct {
 // has anything to show.
 func timeFigure(all []series, title, what string, of func(series, results.Second) *results.Hist) (Figure, bool) {
 	var extent span
-	end, perWindow := 0, 1
+	end := 0
 	for _, s := range all {
 		for _, sec := range s.cell.Seconds {
 			end = max(end, sec.At+1)
 		}
 	}
-	perWindow = (end + mostWindows - 1) / mostWindows
+	perWindow := (end + mostWindows - 1) / mostWindows
 	lines := make([][]window, len(all))
 	for i, s := range all {
 		lines[i] = windows(s.cell.Seconds, perWindow, func(sec results.Second) *results.Hist { return of(s, sec) })

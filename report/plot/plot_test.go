@@ -3,6 +3,7 @@ package plot
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"image/png"
 	"io"
@@ -117,7 +118,7 @@ func TestSVGIsWellFormedAndInert(t *testing.T) {
 				d := xml.NewDecoder(strings.NewReader(s))
 				for {
 					token, err := d.Token()
-					if err == io.EOF {
+					if errors.Is(err, io.EOF) {
 						break
 					}
 					if err != nil {

@@ -66,7 +66,7 @@ func (f Figure) svg(draw func(*sheet)) (string, error) {
 		return "", fmt.Errorf("write figure %s: %w", f.Name, err)
 	}
 	s := b.String()
-	s = s[strings.Index(s, "<g "):]
+	s = s[max(0, strings.Index(s, "<g ")):]
 	s = strings.TrimSuffix(strings.TrimSpace(s), "</svg>")
 	s = strings.ReplaceAll(
 		s,

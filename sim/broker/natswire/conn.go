@@ -322,7 +322,6 @@ type dialer struct {
 	mu   sync.Mutex
 	ctx  context.Context // of the dials to come: that of Connect, later the connection's life
 	last error
-	conn net.Conn
 }
 
 // settle has all further dials end with life instead of the first context. It
