@@ -28,8 +28,8 @@ func (s *Scenario) Plan(cat Catalog) (*Plan, error) {
 	if err := b.err(); err != nil {
 		return nil, err
 	}
-	for i, f := range b.specs {
-		b.cells(i, f)
+	for _, f := range b.specs {
+		b.cells(f)
 	}
 	if err := b.err(); err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (b *planner) suffix(use brokerUse) string {
 }
 
 // cells adds the cells of one flow.
-func (b *planner) cells(i int, f flows.Spec) {
+func (b *planner) cells(f flows.Spec) {
 	if !f.Uses.Has(flows.UsesBroker) {
 		b.cell(f, f.Name, brokerUse{})
 		return

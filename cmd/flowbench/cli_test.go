@@ -16,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "rewrite golden files and generated docs")
 
 // callProgram runs the program in this process.
-func callProgram(t *testing.T, args ...string) (code int, stdout, stderr string) {
+func callProgram(t *testing.T, args ...string) (code int, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	sh := shell{
@@ -27,7 +27,7 @@ func callProgram(t *testing.T, args ...string) (code int, stdout, stderr string)
 		width:  100,
 	}
 	code = run(t.Context(), sh, args)
-	return code, out.String(), errs.String()
+	return code, errs.String()
 }
 
 // TestBrokenScenariosAreErrorsOfUsageWithTheirPlace runs every broken scenario
@@ -40,7 +40,7 @@ func TestBrokenScenariosAreErrorsOfUsageWithTheirPlace(t *testing.T) {
 	for _, f := range files {
 		t.Run(filepath.Base(f), func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "run")
-			code, _, stderr := callProgram(t, "run", f, "--out", out)
+			code, stderr := callProgram(t, "run", f, "--out", out)
 			if code != int(exitUsage) {
 				t.Errorf("exit code is %d; want %d\n%s", code, exitUsage, stderr)
 			}
@@ -58,7 +58,7 @@ func TestBrokenScenariosAreErrorsOfUsageWithTheirPlace(t *testing.T) {
 // package scenarios use their own.
 func TestEveryLibraryScenarioPlans(t *testing.T) {
 	for _, e := range scenarios.Library() {
-		if code, _, stderr := callProgram(t, "validate", e.Name); code != 0 {
+		if code, stderr := callProgram(t, "validate", e.Name); code != 0 {
 			t.Errorf("%s is not valid:\n%s", e.Name, stderr)
 		}
 	}

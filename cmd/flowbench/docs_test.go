@@ -177,7 +177,7 @@ func runShown(t *testing.T, command, makefile string) {
 			words[i] = "../../" + w
 		}
 	}
-	code, _, stderr := callProgram(t, words...)
+	code, stderr := callProgram(t, words...)
 	if code != int(exitOK) && code != int(exitNoVerdict) { // the machine may be too busy for a verdict
 		t.Errorf("exit code is %d:\n%s", code, stderr)
 	}

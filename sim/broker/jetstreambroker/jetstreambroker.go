@@ -250,7 +250,7 @@ func (s *session) makeStream(ctx context.Context, js jetstream.JetStream, subjec
 		Retention: retention, Discard: jetstream.DiscardNew, MaxAge: messageAgeMax,
 		Replicas: max(1, s.cfg.Params.Int("replicas")), Duplicates: s.millis("dedup_window_ms"),
 	})
-	if err != nil && !(group == "" && errors.Is(err, jetstream.ErrStreamNameAlreadyInUse)) {
+	if err != nil && (group != "" || !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse)) {
 		return fmt.Errorf("make stream of %s: %w", subject, err)
 	}
 	return nil // a group's queue confirms for those without a group, too
