@@ -4,9 +4,14 @@ package flows
 // Adding a flow means adding its file and its line here.
 func All() []Flow {
 	return []Flow{
-		AsyncReplyTo{},
+		Async{NoReply},
+		Async{PollReply},
+		Async{EventsReply},
+		Async{ReplyTo},
 		Proxy{ProxySync},
 		Proxy{ProxyAsync},
 		Direct{},
+		Hybrid{ProxySync},
+		Hybrid{ProxyAsync},
 	}
 }

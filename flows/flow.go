@@ -89,11 +89,13 @@ func (d Delivery) String() string {
 type Kind uint8
 
 // The kinds. Clients want commands and queries done; a status request is what
-// flows that poll send on the way, to ask what became of a command.
+// flows that poll send on the way, to ask what became of a command; an event
+// tells everybody what became of one.
 const (
 	Command Kind = iota
 	Query
 	StatusOf
+	Event
 )
 
 // String returns the kind as it is written in messages and results.
@@ -103,9 +105,22 @@ func (k Kind) String() string {
 		return "command"
 	case Query:
 		return "query"
+	case Event:
+		return "event"
 	default:
 		return "status"
 	}
+}
+
+// ParseKind returns the kind that is written as s, and Command for anything
+// that is none: it is what a message without a kind is.
+func ParseKind(s string) Kind {
+	for _, k := range []Kind{Query, StatusOf, Event} {
+		if k.String() == s {
+			return k
+		}
+	}
+	return Command
 }
 
 // A Stage is a point that an operation passes.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"sync"
-	"sync/atomic"
 )
 
 // Proxy is a front end between web clients and the broker. Its Mode says how a
@@ -42,23 +41,26 @@ func (p Proxy) Spec() Spec {
 }
 
 // Listen implements [Flow].
-func (p Proxy) Listen(ctx context.Context, env Env) (Server, error) {
+func (p Proxy) Listen(ctx context.Context, env Env) (Server, error) { return p.listen(ctx, env) }
+
+func (p Proxy) listen(ctx context.Context, env Env) (proxyServer, error) {
 	service, err := listenConsumers(ctx, env)
 	if err != nil {
-		return nil, err
+		return proxyServer{}, err
 	}
-	front := &frontEnd{mode: p.Mode, env: env, accepted: newRecent(rememberedCommands)}
+	s := proxyServer{rt: env.Runtime, service: service}
+	front := &frontEnd{mode: p.Mode, env: env, accepted: newRecent(rememberedCommands), polls: newPolls(0)}
 	if front.replies, err = openReplies(ctx, env, frontEndPart); err != nil {
-		service.close()
-		return nil, err
+		s.close()
+		return proxyServer{}, err
 	}
+	s.front = front
 	front.server, err = env.Edge.Listen(ctx, frontEndPart, front.answer)
 	if err != nil {
-		_ = front.replies.conn.Close() // the error that counts is the one at hand
-		service.close()
-		return nil, fmt.Errorf("listen as %s: %w", frontEndPart, err)
+		s.close()
+		return proxyServer{}, fmt.Errorf("listen as %s: %w", frontEndPart, err)
 	}
-	return proxyServer{env.Runtime, front, service}, nil
+	return s, nil
 }
 
 // proxyServer runs the front end and the service behind it.
@@ -68,7 +70,16 @@ type proxyServer struct {
 	service *consumers
 }
 
+// Serve implements [Server].
 func (s proxyServer) Serve(ctx context.Context) error { return serveAll(ctx, s.rt, s.front, s.service) }
+
+// close gives up what will not be served.
+func (s proxyServer) close() {
+	if s.front != nil {
+		_ = s.front.replies.conn.Close() // the error that counts is the one at hand
+	}
+	s.service.close()
+}
 
 // frontEnd turns calls into messages and replies into answers.
 type frontEnd struct {
@@ -77,7 +88,7 @@ type frontEnd struct {
 	replies  *replies
 	server   Server
 	accepted *recent
-	asked    atomic.Uint64
+	polls    *polls
 }
 
 // Serve implements [Server].
@@ -117,16 +128,11 @@ func (f *frontEnd) accept(ctx context.Context, c Call) (Answer, error) {
 	return pending, nil
 }
 
-// statusIDs is the first message id of status requests. They must differ from
-// the ids of operations and from each other, or brokers that deduplicate would
-// drop all polls but the first.
-const statusIDs = 1 << 63
-
 // ask makes a request of the call and waits for its reply.
 func (f *frontEnd) ask(ctx context.Context, c Call) (Answer, error) {
 	m := Message{Subject: requestSubject, ID: c.ID, Op: c.ID, Kind: c.Kind, Key: c.Key, Body: c.Body}
 	if c.Kind == StatusOf {
-		m.ID = statusIDs + f.asked.Add(1)
+		m.ID = f.polls.next()
 	}
 	reply, err := f.replies.request(ctx, m, func() {})
 	if err != nil {
@@ -167,25 +173,17 @@ func (c *pollingClient) Do(ctx context.Context, op *Op) error {
 		return fmt.Errorf("submit: %w", err)
 	}
 	op.Reach(Accepted)
-	for n := 0; answer.Status == Pending; n++ {
-		if err := c.env.Runtime.Sleep(ctx, c.env.Settings.Polling.Pause(n)); err != nil {
-			return awaiting("result", err)
-		}
-		next, err := First(ctx, c.caller, Call{Verb: Fetch, Kind: StatusOf, ID: op.ID})
-		if err == nil {
-			answer = next
-			continue
-		}
-		// A poll that failed says nothing about the command, unless it brought the
-		// service's refusal; the next one may succeed.
-		if _, class := OutcomeOf(err); class == Rejected {
-			return fmt.Errorf("poll: %w", err)
-		}
-		if ctx.Err() != nil {
-			return awaiting("result", ctx.Err())
-		}
+	body := answer.Body
+	if answer.Status == Pending {
+		body, err = pollResult(ctx, c.env, func(ctx context.Context) (Status, []byte, error) {
+			a, err := First(ctx, c.caller, Call{Verb: Fetch, Kind: StatusOf, ID: op.ID})
+			return a.Status, a.Body, err
+		})
 	}
-	op.Answer = answer.Body
+	if err != nil {
+		return err
+	}
+	op.Answer = body
 	op.Settle(true)
 	return nil
 }

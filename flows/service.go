@@ -45,15 +45,17 @@ func (s Status) String() string { return [...]string{"done", "pending", "denied"
 
 const (
 	requestSubject = "requests"
+	eventSubject   = "events"
 	serviceGroup   = "services"
 )
 
 // consumers is the service behind a broker: competing consumers, one connection
 // for each instance and one activity for each of its workers.
 type consumers struct {
-	env   Env
-	conns []Conn
-	subs  []Subscription
+	env    Env
+	conns  []Conn
+	subs   []Subscription
+	events bool // tell everybody what became of each command
 }
 
 // listenConsumers connects and subscribes every instance of the service.
@@ -104,24 +106,28 @@ func (s *consumers) work(ctx context.Context, instance int, sub Subscription) {
 			s.env.Log.Warn("request left unacknowledged", "op", m.Op, "error", err)
 			continue // it comes again where the broker can do that
 		}
-		if m.ReplyTo != "" {
-			reply := Message{
-				Subject:     m.ReplyTo,
-				Correlation: m.ID,
-				Op:          m.Op,
-				Kind:        m.Kind,
-				Status:      resp.Status,
-				Body:        resp.Body,
-			}
-			if err := s.conns[instance].Publish(ctx, reply); err != nil {
-				s.env.Log.Warn("answer not sent", "op", m.Op, "error", err)
-			}
-		}
+		s.tell(ctx, instance, m, resp)
 		// The work is done whether or not its answer could be sent: delivering the
 		// request again would do it twice and help nobody.
 		if err := m.Ack(ctx); err != nil {
 			s.env.Log.Warn("request not acknowledged", "op", m.Op, "error", err)
 		}
+	}
+}
+
+// tell sends what became of a request to those who are to know.
+func (s *consumers) tell(ctx context.Context, instance int, m Message, resp Response) {
+	news := Message{Op: m.Op, Kind: m.Kind, Status: resp.Status, Body: resp.Body}
+	switch {
+	case m.ReplyTo != "":
+		news.Subject, news.Correlation = m.ReplyTo, m.ID
+	case s.events && m.Kind == Command:
+		news.Subject, news.Kind = eventSubject, Event
+	default:
+		return
+	}
+	if err := s.conns[instance].Publish(ctx, news); err != nil {
+		s.env.Log.Warn("answer not sent", "op", m.Op, "error", err)
 	}
 }
 

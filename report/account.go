@@ -31,6 +31,10 @@ func rulings() []ruling {
 			func(a results.Accounting) int64 { return a.Reordered }},
 		{"unexpected", "applied or answered and never attempted, or with other bytes than were sent", "bad",
 			func(a results.Accounting) int64 { return a.Unexpected }},
+		{"vanished", "handed over and never confirmed, and never applied", "warn",
+			func(a results.Accounting) int64 { return a.Vanished }},
+		{"refused", "refused by the service after its client had let go of it", "",
+			func(a results.Accounting) int64 { return a.Refused }},
 		{"phantom", "reported as failed, and yet applied", "bad",
 			func(a results.Accounting) int64 { return a.Phantom }},
 		{

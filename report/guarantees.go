@@ -85,7 +85,7 @@ func guaranteeKeys(run *results.Run) []string {
 func (v view) flowTable() table {
 	t := table{
 		Caption: "Promises of the flows; a flow promises no more than its broker does", Corner: "flow",
-		Heads: heads("in one phrase", "an accepted command is applied", "commands end at"), Wide: true,
+		Heads: heads("in one phrase", "an accepted command is applied", "the client learns"), Wide: true,
 	}
 	seen := make(map[string]bool)
 	for _, c := range v.run.Cells {
@@ -94,8 +94,10 @@ func (v view) flowTable() table {
 		}
 		seen[c.Flow] = true
 		end := entry{Text: words.Absent, Class: "faint"}
-		if stage, h := words.End(c, results.Command); h != nil {
-			end = entry{Text: stage.String()}
+		for _, stage := range []results.Stage{results.AcceptedStage, results.AnsweredStage} {
+			if c.LatencyOf(results.Command, stage) != nil {
+				end = entry{Text: stage.String()} // the last of these is what the client learns
+			}
 		}
 		t.Rows = append(t.Rows, row{Label: words.Clean(c.Flow),
 			Cells: []entry{{Text: words.Clean(c.Summary)}, {Text: v.promise(c.Flow)}, end}})

@@ -38,6 +38,7 @@ type entry struct {
 	applied Applied // the first application
 	times   int32   // applications so far
 	ended   bool    // outcome is known
+	refused bool    // the service said no
 }
 
 func newAccount(issued *atomic.Uint64, joined func(Outcome, Applied)) *account {
@@ -64,6 +65,10 @@ func (a *account) end(o Outcome) {
 
 // apply takes one application of a command.
 func (a *account) apply(ap Applied) {
+	if ap.Refused {
+		a.refuse(ap.Op)
+		return
+	}
 	if ap.Corrupt || ap.Op == 0 || ap.Op > a.issued.Load() {
 		a.sums.Unexpected++
 		a.order(ap.Key).pass(a, ap.Version, 0, 0)
@@ -98,8 +103,26 @@ func (a *account) apply(ap Applied) {
 	a.put(ap.Op, e)
 }
 
+// refuse takes the service's refusal of a command.
+func (a *account) refuse(op uint64) {
+	if op == 0 || op > a.issued.Load() || a.settled.has(op) {
+		return // whoever sent it is counted elsewhere
+	}
+	e := a.undecided[op]
+	e.refused = true
+	a.put(op, e)
+}
+
 // put keeps e, or settles it if both ends are known.
 func (a *account) put(op uint64, e entry) {
+	if e.ended && e.refused && e.times == 0 {
+		delete(a.undecided, op)
+		a.settled.add(op)
+		if e.outcome.Status != Failed {
+			a.sums.Refused++
+		}
+		return
+	}
 	if !e.ended || e.times == 0 {
 		if _, there := a.undecided[op]; !there && len(a.undecided) >= maxUndecided {
 			a.sums.Unresolved++
@@ -143,6 +166,8 @@ func (a *account) close() {
 			a.sums.Lost++
 		case e.outcome.Status == Unknown:
 			a.sums.UnknownNever++
+		default: // handed over, and nobody ever confirmed it
+			a.sums.Vanished++
 		}
 	}
 }

@@ -91,6 +91,34 @@ func TestAccount(t *testing.T) {
 			Accounting{Attempted: 2, Applied: 1, UnknownApplied: 1, UnknownNever: 1},
 		},
 		{
+			"one that nobody confirmed and nobody applied has vanished",
+			[]any{ended(1, OK)},
+			Accounting{Attempted: 1, Vanished: 1},
+		},
+		{
+			"one that nobody confirmed and that was applied is in order",
+			[]any{ended(1, OK), applied(1, 0, 1)},
+			Accounting{Attempted: 1, Applied: 1},
+		},
+		{
+			"one that the service refused when its client was gone is not lost",
+			[]any{Outcome{Op: 1, Status: OK, Due: 1, Started: 1, Accepted: 2}, Applied{Op: 1, Refused: true}},
+			Accounting{Attempted: 1, Acknowledged: 1, Refused: 1},
+		},
+		{
+			"nor if the refusal is heard of first, or again",
+			[]any{
+				Applied{Op: 1, Refused: true}, Outcome{Op: 1, Status: OK, Due: 1, Started: 1, Accepted: 2},
+				Applied{Op: 1, Refused: true},
+			},
+			Accounting{Attempted: 1, Acknowledged: 1, Refused: 1},
+		},
+		{
+			"a refusal that the client was told of needs no mention",
+			[]any{ended(1, Failed), Applied{Op: 1, Refused: true}},
+			Accounting{Attempted: 1},
+		},
+		{
 			"what nobody attempted is unexpected",
 			[]any{applied(99, 0, 1)},
 			Accounting{Unexpected: 1},

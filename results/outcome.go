@@ -25,7 +25,7 @@ type Outcome struct {
 	Answered time.Duration
 }
 
-// Applied says that the service did the work of a command.
+// Applied says that the service did the work of a command, or refused it.
 type Applied struct {
 	Op       uint64
 	Key      uint32
@@ -33,6 +33,7 @@ type Applied struct {
 	At       time.Duration
 	Instance int
 	Corrupt  bool // the payload that arrived is not the one that was sent
+	Refused  bool // the service said no: nothing was applied, and the rest but At and Instance is empty
 }
 
 // Kind is what an operation asks for.

@@ -183,7 +183,7 @@ func (r *CellRecorder) gather() {
 	for i := range r.service {
 		for _, a := range r.service[i].take() {
 			r.account.apply(a)
-			if a.Instance >= 0 && a.Instance < len(r.cell.Served) {
+			if !a.Refused && a.Instance >= 0 && a.Instance < len(r.cell.Served) {
 				r.cell.Served[a.Instance]++
 			}
 		}
@@ -302,10 +302,14 @@ type Live struct {
 }
 
 func (l *Live) note(o Outcome) {
+	last := max(o.Answered, o.Accepted)
+	if last == 0 {
+		return // handed over; nobody says when it arrived
+	}
 	if l.Latency == nil {
 		l.Latency = newCoarseHist()
 	}
-	l.Latency.Record(max(o.Answered, o.Accepted) - o.Due)
+	l.Latency.Record(last - o.Due)
 }
 
 // An openSecond is a second that operations may still be added to.

@@ -172,6 +172,8 @@ type Accounting struct {
 	Reordered int64 `json:"reordered"`
 	// Applied or answered and never attempted, or with other bytes than were sent.
 	Unexpected  int64 `json:"unexpected"`
+	Vanished    int64 `json:"vanished"`     // handed over and never confirmed, and never applied
+	Refused     int64 `json:"refused"`      // refused by the service after its client had let go of it
 	Phantom     int64 `json:"phantom"`      // reported as failed, yet applied
 	Recovered   int64 `json:"recovered"`    // applied only after a fault had ended
 	LateAnswers int64 `json:"late_answers"` // answers that came when nobody waited any more

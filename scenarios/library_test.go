@@ -24,7 +24,7 @@ func TestEveryLibraryScenarioAsksItsQuestionFirstAndPlans(t *testing.T) {
 				e.Question,
 			)
 		}
-		if _, err := s.Plan(testCatalog()); err != nil {
+		if _, err := s.Plan(libraryCatalog()); err != nil {
 			t.Errorf("plan %s: %v", e.Name, err)
 		}
 		if _, err := Parse(e.Name+".yaml", e.Text, Quick()...); err != nil {
@@ -38,7 +38,7 @@ func TestFindNamesWhatThereIs(t *testing.T) {
 		t.Errorf("Find(stall) is %q, %v; want the scenario", e.Name, err)
 	}
 	_, err := Find("comprae")
-	const want = `library: there is no scenario "comprae"; want closed, compare, durable, floor or stall ` +
+	const want = `library: there is no scenario "comprae"; want all-flows, closed, compare, durable, floor or stall ` +
 		`(did you mean compare?)`
 	if err == nil || err.Error() != want {
 		t.Errorf("Find(comprae) fails with %v; want %s", err, want)

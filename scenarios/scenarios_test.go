@@ -6,13 +6,25 @@ import (
 	"flowbench/flows"
 )
 
-// testCatalog is what the real program offers, as far as tests need it.
-func testCatalog() Catalog {
-	cat := Catalog{Edges: []string{"rest"}}
+// libraryCatalog is a catalog with every flow that there is, for the library.
+func libraryCatalog() Catalog {
+	cat := testCatalog()
+	cat.Flows = nil
 	for _, f := range flows.All() {
 		cat.Flows = append(cat.Flows, f.Spec())
 	}
+	return cat
+}
+
+// testCatalog is some of what the real program offers, and what it does not
+// offer to see it refused. It does not follow the registries: what is added there
+// should change nothing here.
+func testCatalog() Catalog {
+	cat := Catalog{Edges: []string{"rest"}}
+	broker, edge := flows.UsesBroker, flows.UsesEdge
 	cat.Flows = append(cat.Flows,
+		flows.Spec{Name: "async-reply-to", Uses: broker}, flows.Spec{Name: "proxy-sync", Uses: broker | edge},
+		flows.Spec{Name: "proxy-async", Uses: broker | edge}, flows.Spec{Name: "direct", Uses: edge},
 		flows.Spec{Name: "keeps", Uses: flows.UsesBroker, Needs: flows.Durable | flows.Redelivers},
 		flows.Spec{Name: "stores", Uses: flows.UsesStore})
 	fixed := func(t flows.Traits) func(map[string]string) flows.Traits {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,7 +92,16 @@ func runPlan(ctx context.Context, t *testing.T, e *sim.Engine, p *scenarios.Plan
 
 const everyFlow = `
 name: test
-flows: [async-reply-to, proxy-sync, proxy-async, direct]
+flows:
+  - async-no-reply
+  - async-poll
+  - async-events
+  - async-reply-to
+  - proxy-sync
+  - proxy-async
+  - direct
+  - hybrid-sync
+  - hybrid-async
 brokers: [mem]
 load: {arrivals: poisson, rate_per_s: 200, clients: 3, keys: 20}
 warmup: 200ms
@@ -109,7 +119,12 @@ func TestEveryFlowAccountsForEveryOperation(t *testing.T) {
 		t.Fatal(err)
 	}
 	stages := map[string]map[string]string{
+		"async-no-reply-mem": {"command": "accepted applied", "query": "accepted answered"},
+		"async-poll-mem":     {"command": "accepted applied answered", "query": "accepted answered"},
+		"async-events-mem":   {"command": "accepted applied answered", "query": "accepted answered"},
 		"async-reply-to-mem": {"command": "accepted applied answered", "query": "accepted answered"},
+		"hybrid-sync-mem":    {"command": "applied answered", "query": "answered"},
+		"hybrid-async-mem":   {"command": "accepted applied answered", "query": "answered"},
 		"proxy-sync-mem":     {"command": "applied answered", "query": "answered"},
 		"proxy-async-mem":    {"command": "accepted applied answered", "query": "answered"},
 		"direct":             {"command": "applied answered", "query": "answered"},
@@ -135,7 +150,7 @@ func TestEveryFlowAccountsForEveryOperation(t *testing.T) {
 					t.Errorf("%s has the stages %q; want %q", kind, got, want)
 				}
 			}
-			usesBroker, usesHTTP := c.Broker != "", c.Flow != "async-reply-to"
+			usesBroker, usesHTTP := c.Broker != "", !strings.HasPrefix(c.Flow, "async-")
 			if (c.Cost.BrokerMsgs != nil) != usesBroker || (c.Cost.HTTPRequests != nil) != usesHTTP {
 				t.Errorf("costs are %+v; want those of the parts that the flow uses", c.Cost)
 			}

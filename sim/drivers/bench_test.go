@@ -49,7 +49,7 @@ func BenchmarkReplyToOverNATS(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer stop(b, server)
-	flow := dialFlow(b, flows.AsyncReplyTo{}, flows.Env{Broker: openNATS(b, server.URL())})
+	flow := dialFlow(b, flows.Async{Reply: flows.ReplyTo}, flows.Env{Broker: openNATS(b, server.URL())})
 	raw := dialRaw(b, server.URL())
 	for range b.N {
 		var ratios, ours []float64

@@ -93,6 +93,7 @@ func (s *Service) Handle(ctx context.Context, instance int, r flows.Request) (fl
 	if refused {
 		if r.Kind == flows.Command {
 			s.known.set(r.ID, flows.Denied)
+			s.config.Applied(results.Applied{Op: r.ID, At: s.runtime.Now(), Instance: instance, Refused: true})
 		}
 		return flows.Response{Status: flows.Denied}, nil
 	}

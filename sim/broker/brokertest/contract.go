@@ -70,6 +70,7 @@ func fieldsSurvive(t *testing.T, ctx context.Context, r *rig) {
 		{ID: 1},
 		{ID: 2, Op: 2, Kind: flows.Query, Key: "customer-17"},
 		{ID: 1<<63 + 3, Op: 3, Kind: flows.StatusOf},
+		{Correlation: 4, Op: 4, Kind: flows.Event, Status: flows.Denied},
 		{ID: 1<<64 - 1, Op: 1<<64 - 2, Key: "a b=c;d", Body: []byte{0, 1, 2, 255}},
 		{ID: 5, Op: 6, Correlation: 7, Kind: flows.Query, Status: flows.Pending, Body: []byte("body")},
 		{Op: 8, Correlation: 9, Status: flows.Denied, Body: []byte("no id")},

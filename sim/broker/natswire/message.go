@@ -127,12 +127,7 @@ func (s *Space) Decode(subject, full, reply string, header nats.Header, body []b
 	readID(header, headerCorrelation, &m.Correlation)
 	m.Op = assumedOp(m.ID, m.Correlation)
 	readID(header, headerOp, &m.Op)
-	switch first(header, headerKind) {
-	case flows.Query.String():
-		m.Kind = flows.Query
-	case flows.StatusOf.String():
-		m.Kind = flows.StatusOf
-	}
+	m.Kind = flows.ParseKind(first(header, headerKind))
 	m.Key = first(header, headerKey)
 	switch first(header, headerStatus) {
 	case flows.Pending.String():

@@ -46,12 +46,7 @@ func decode(subject string, d *amqp.Delivery) flows.Message {
 		Body: d.Body, Redelivered: d.Redelivered,
 	}
 	m.Op = assumedOp(m.ID, m.Correlation)
-	switch d.Type {
-	case flows.Query.String():
-		m.Kind = flows.Query
-	case flows.StatusOf.String():
-		m.Kind = flows.StatusOf
-	}
+	m.Kind = flows.ParseKind(d.Type)
 	if op, ok := d.Headers[headerOp].(string); ok {
 		m.Op = readID(op)
 	}
