@@ -275,7 +275,8 @@ func (p *printer) notes(run *results.Run, labels []string) {
 		"so it is no finding. –: the flow has no such stage, or nothing reached it. Unknown: it may have happened.")
 	for i, c := range run.Cells {
 		if stage, h := words.End(c, results.Command); h != nil && stage != results.AnsweredStage {
-			p.paragraph("", "· ", fmt.Sprintf("%s: clients learn no result; commands were %s after p50 %s, p99 %s (n = %s).", labels[i], stage,
+			p.paragraph("", "· ", fmt.Sprintf("%s: clients learn no result; commands were %s after p50 %s, p99 %s "+
+				"(n = %s).", labels[i], stage,
 				words.QuantileOf(h, 0.5), words.QuantileOf(h, 0.99), words.Count(h.N())))
 		}
 		for _, warning := range cleaned(c.Warnings) {

@@ -3,7 +3,7 @@
 //
 //	flowbench run
 //
-// compares all flows on an embedded broker and ends with a report. Every verb
+// compares the main flows on embedded brokers and ends with a report. Every verb
 // explains itself with --help; the list of verbs is in verbs.go, the exit codes
 // are in exit.go.
 package main

@@ -126,7 +126,7 @@ func (v verb) writeHelp(w io.Writer, f *pflag.FlagSet) {
 func writeHelp(w io.Writer) error {
 	fmt.Fprint(w, `flowbench runs messaging flows for real, under load, and compares them.
 
-  flowbench run                      compare all flows on the embedded broker
+  flowbench run                      compare the four main flows on embedded brokers
   flowbench run --brokers rabbitmq   the same on RabbitMQ
   flowbench list flows               what there is to compare
 
