@@ -200,14 +200,17 @@ func (w *world) begin(rec *results.CellRecorder, origin time.Duration) {
 	w.recorder.Store(rec)
 }
 
-// closeTime is how long the parts of a world may take to close, all together.
-const closeTime = 3 * time.Second
+// closeTime is how long each of the three steps of closing a world may take: the
+// server, the broker session, and what is left of its activities. All of them
+// together stay below what somebody who pressed Ctrl-C waits for.
+const closeTime = 1500 * time.Millisecond
 
 // close ends clients, then the server, then the broker session, whatever became
 // of ctx, and returns what could not be closed.
 func (w *world) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
-	defer cancel()
+	step := func() (context.Context, context.CancelFunc) {
+		return context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	}
 	var errs []error
 	for i, c := range w.clients {
 		if err := c.Close(); err != nil {
@@ -216,17 +219,28 @@ func (w *world) close(ctx context.Context) error {
 	}
 	w.stop()
 	if w.served != nil {
+		ctx, cancel := step()
 		if err := w.served(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("close server: %w", err))
 		} else if w.fail != nil {
 			errs = append(errs, fmt.Errorf("serve: %w", w.fail))
 		}
+		cancel()
 	}
 	if w.session != nil {
+		ctx, cancel := step()
 		if err := w.session.Close(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("close broker session: %w", err))
 		}
+		cancel()
 	}
+	return errors.Join(append(errs, w.join(step))...)
+}
+
+// join waits for the activities of the world to end.
+func (w *world) join(step func() (context.Context, context.CancelFunc)) error {
+	ctx, cancel := step()
+	defer cancel()
 	ended := make(chan struct{})
 	go func() {
 		w.runtime.Close()
@@ -234,10 +248,10 @@ func (w *world) close(ctx context.Context) error {
 	}()
 	select {
 	case <-ended:
+		return nil
 	case <-ctx.Done():
-		errs = append(errs, errors.New("close world: some of its activities do not end"))
+		return errors.New("close world: some of its activities do not end")
 	}
-	return errors.Join(errs...)
 }
 
 // describe returns the result of a cell with everything that is known before

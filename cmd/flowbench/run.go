@@ -108,20 +108,23 @@ func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
 	engine.Progress = progress.update
 	runErr := engine.Run(ctx, plan, w)
 	progress.close()
-	return finishRun(ctx, sh, w, dir, runErr)
+	if runErr != nil && ctx.Err() != nil {
+		runErr = errInterrupted // whatever else it says, that is why
+	}
+	return finishRun(sh, w, dir, runErr)
 }
 
 // stopTime is how long embedded brokers have to stop.
 const stopTime = 2 * time.Second
 
+// errInterrupted is how a run ends that was told to.
+var errInterrupted = errors.New("interrupted")
+
 // finishRun completes the run directory, writes the reports and decides how the
 // program ends.
-func finishRun(ctx context.Context, sh shell, w *results.Writer, dir string, runErr error) (exitCode, error) {
+func finishRun(sh shell, w *results.Writer, dir string, runErr error) (exitCode, error) {
 	reason := ""
-	switch {
-	case errors.Is(runErr, context.Canceled):
-		reason = "interrupted"
-	case runErr != nil:
+	if runErr != nil {
 		reason = runErr.Error()
 	}
 	err := w.Update(func(r *results.Run) {
@@ -143,7 +146,7 @@ func finishRun(ctx context.Context, sh shell, w *results.Writer, dir string, run
 	}
 	fmt.Fprintf(sh.stdout, "\nReport: %s\n", filepath.Join(dir, "report.html"))
 	switch {
-	case ctx.Err() != nil:
+	case errors.Is(runErr, errInterrupted):
 		return exitNoVerdict, errors.New("interrupted: the run is unfinished; what was measured is in the report")
 	case runErr != nil:
 		return codeOf(runErr), runErr
