@@ -145,6 +145,10 @@ type Op struct {
 
 	Answer []byte // what came back
 
+	// Notice, if set, is told of every stage when op reaches it, by whoever it was
+	// that moved op on. It must not wait.
+	Notice func(s Stage)
+
 	runtime Runtime
 	stages  [numStages]atomic.Int64 // ns since the runtime began; 0 means not reached
 }
@@ -156,8 +160,12 @@ func NewOp(rt Runtime, id uint64, kind Kind, key string, body []byte) *Op {
 
 // Reach notes that op has reached s now. Only the first call for a stage
 // counts.
-func (op *Op) Reach(s Stage) {
-	op.stages[s].CompareAndSwap(0, max(1, int64(op.runtime.Now())))
+func (op *Op) Reach(s Stage) { op.reach(s, max(1, int64(op.runtime.Now()))) }
+
+func (op *Op) reach(s Stage, now int64) {
+	if op.stages[s].CompareAndSwap(0, now) && op.Notice != nil {
+		op.Notice(s)
+	}
 }
 
 // Settle notes that op is answered now. Where the path confirms acceptance and
@@ -166,9 +174,9 @@ func (op *Op) Reach(s Stage) {
 func (op *Op) Settle(confirms bool) {
 	now := max(1, int64(op.runtime.Now()))
 	if confirms {
-		op.stages[Accepted].CompareAndSwap(0, now)
+		op.reach(Accepted, now)
 	}
-	op.stages[Answered].CompareAndSwap(0, now)
+	op.reach(Answered, now)
 }
 
 // At returns when op reached s, counted from the beginning of its runtime, and

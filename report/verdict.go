@@ -21,6 +21,7 @@ func verdict(run *results.Run) []string {
 	labels := words.Labels(run)
 	sentences := fastest(run, labels)
 	sentences = append(sentences, accounting(run, labels)...)
+	sentences = append(sentences, staleReads(run, labels)...)
 	sentences = append(sentences, invalid(run, labels)...)
 	if s := closedLoad(run, labels); s != "" {
 		sentences = append(sentences, s)
@@ -201,6 +202,31 @@ func breaches(c *results.Cell) []string {
 		s = append(s, words.Count(a.Phantom)+" were reported as failed and yet applied")
 	}
 	return s
+}
+
+// staleReads says where clients read the state before their own commands most
+// often, if they did.
+func staleReads(run *results.Run, labels []string) []string {
+	var worst, late float64
+	var where string
+	for i, c := range run.Cells {
+		if a := c.Stale.Accepted; a.Reads > 0 && float64(a.Stale)/float64(a.Reads) > worst {
+			worst, where = float64(a.Stale)/float64(a.Reads), labels[i]
+		}
+		if b := c.Stale.Answered; b.Reads > 0 {
+			late = max(late, float64(b.Stale)/float64(b.Reads))
+		}
+	}
+	if worst+late == 0 {
+		return nil
+	}
+	after := "after they had its result, never"
+	if late > 0 {
+		after = "after they had its result, in up to " + words.Share(late)
+	}
+	return []string{fmt.Sprintf("After \u201caccepted\u201d, clients read the state before their own command in up "+
+		"to %s of the "+
+		"cases (%s); %s.", words.Share(worst), where, after)}
 }
 
 // invalid says which cells are not valid and why.

@@ -23,7 +23,22 @@ type Outcome struct {
 	Started  time.Duration
 	Accepted time.Duration
 	Answered time.Duration
+	Read     Freshness // of a query
 }
+
+// Freshness says whether a query saw what its own client had written before. It
+// is a set: a client may have been told of one command that it was accepted and
+// of another that it was answered.
+type Freshness uint8
+
+// The findings. Whether a read was looked at depends on whether its client had
+// been told of a command of the same key before the query began.
+const (
+	AfterAccepted Freshness = 1 << iota // the client had been told that a command was accepted
+	StaleAccepted                       // and read what was there before it
+	AfterAnswered                       // the client had been told the result of a command
+	StaleAnswered                       // and read what was there before it
+)
 
 // Applied says that the service did the work of a command, or refused it.
 type Applied struct {

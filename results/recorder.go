@@ -85,6 +85,7 @@ func NewCellRecorder(config CellConfig) *CellRecorder {
 	c.Latency = make(map[string]map[string]*Hist)
 	c.Classes = make(map[string]int64)
 	c.SendLag, c.Canary = NewHist(), NewHist()
+	c.Stale.Accepted.Lag, c.Stale.Answered.Lag = NewHist(), NewHist()
 	r := &CellRecorder{
 		config:  config,
 		clients: newLanes[Outcome](max(c.Load.Clients, c.Load.Users)),
@@ -223,6 +224,10 @@ func (r *CellRecorder) outcome(o Outcome) {
 		r.latency(s, o, AcceptedStage, o.Accepted)
 		r.latency(s, o, AnsweredStage, o.Answered)
 		r.live.note(o)
+		if measured && o.Kind == Query {
+			r.cell.Stale.Accepted.read(o.Read&AfterAccepted != 0, o.Read&StaleAccepted != 0)
+			r.cell.Stale.Answered.read(o.Read&AfterAnswered != 0, o.Read&StaleAnswered != 0)
+		}
 	}
 	if o.Kind == Command {
 		r.account.end(o)
@@ -236,6 +241,33 @@ const corruptClass = "corrupt"
 func (r *CellRecorder) join(o Outcome, a Applied) {
 	if o.Status == OK {
 		r.latency(r.secondOf(o.Due), o, AppliedStage, a.At)
+		if r.measured(o.Due) {
+			r.cell.Stale.Accepted.command(o.Accepted, a.At)
+			r.cell.Stale.Answered.command(o.Answered, a.At)
+		}
+	}
+}
+
+// command takes a command whose client was told of it at the first time, if at
+// all, and that was applied at the second.
+func (s *StaleAfter) command(told, applied time.Duration) {
+	if told == 0 {
+		return
+	}
+	s.Commands++
+	if applied > told {
+		s.Early++
+		s.Lag.Record(applied - told)
+	}
+}
+
+// read takes a query that was looked at.
+func (s *StaleAfter) read(after, stale bool) {
+	if after {
+		s.Reads++
+	}
+	if stale {
+		s.Stale++
 	}
 }
 

@@ -58,6 +58,7 @@ type Cell struct {
 	WarmupOps  Counts           `json:"warmup"`   // operations due in the warm-up
 	Classes    map[string]int64 `json:"classes"`  // why operations due in the measured time were not ok
 	Accounting Accounting       `json:"accounting"`
+	Stale      Stale            `json:"stale"`
 	Served     []int64          `json:"served,omitempty"` // commands applied by each instance
 	Cost       Cost             `json:"cost"`
 	Pressure   Pressure         `json:"pressure"`
@@ -184,6 +185,22 @@ type Accounting struct {
 	// Unresolved counts commands that the account had to give up on, because
 	// more were undecided at once than it can hold. It is 0 in a sound run.
 	Unresolved int64 `json:"unresolved"`
+}
+
+// Stale says how long the old state was still there after clients had been told
+// of a command, and who saw it.
+type Stale struct {
+	Accepted StaleAfter `json:"accepted"` // told that it was accepted
+	Answered StaleAfter `json:"answered"` // told its result
+}
+
+// StaleAfter looks at commands whose clients had been told of them.
+type StaleAfter struct {
+	Commands int64 `json:"commands"` // told of, and applied; due in the measured time and ok
+	Early    int64 `json:"early"`    // told of before they were applied
+	Reads    int64 `json:"reads"`    // queries for the key of a command that their own client had been told of before
+	Stale    int64 `json:"stale"`    // of these, the ones that saw what was there before the command
+	Lag      *Hist `json:"lag"`      // from being told to being applied, of the early ones
 }
 
 // Cost is what one operation costs, over all operations that were started in

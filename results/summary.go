@@ -51,8 +51,28 @@ type SummaryCell struct {
 	SendLagUS    *SummaryLatency                      `json:"send_lag_us,omitempty"`
 	CanaryUS     *SummaryLatency                      `json:"canary_us,omitempty"`
 	CostPerOp    Cost                                 `json:"cost_per_op"`
+	Stale        SummaryStale                         `json:"stale"`
 	Pressure     Pressure                             `json:"pressure"`
 	Served       []int64                              `json:"served,omitempty"`
+}
+
+// A SummaryStale says who saw old state after being told of a command.
+type SummaryStale struct {
+	Accepted SummaryStaleAfter `json:"accepted"`
+	Answered SummaryStaleAfter `json:"answered"`
+}
+
+// A SummaryStaleAfter is a [StaleAfter] in figures.
+type SummaryStaleAfter struct {
+	Commands int64           `json:"commands"`
+	Early    int64           `json:"early"`
+	Reads    int64           `json:"reads"`
+	Stale    int64           `json:"stale"`
+	LagUS    *SummaryLatency `json:"lag_us,omitempty"`
+}
+
+func (s StaleAfter) summary() SummaryStaleAfter {
+	return SummaryStaleAfter{s.Commands, s.Early, s.Reads, s.Stale, summarize(s.Lag)}
 }
 
 // A SummaryLatency is a histogram in a few figures, in microseconds.
@@ -91,6 +111,7 @@ func (c *Cell) summary() SummaryCell {
 			map[string]map[string]SummaryLatency,
 		), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
 		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served,
+		Stale: SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
 	}
 	// Programs iterate over these; an empty object is easier on them than null.
 	if s.Guarantees == nil {

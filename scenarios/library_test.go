@@ -38,8 +38,8 @@ func TestFindNamesWhatThereIs(t *testing.T) {
 		t.Errorf("Find(stall) is %q, %v; want the scenario", e.Name, err)
 	}
 	_, err := Find("comprae")
-	const want = `library: there is no scenario "comprae"; want all-flows, closed, compare, durable, floor or stall ` +
-		`(did you mean compare?)`
+	const want = `library: there is no scenario "comprae"; want all-flows, closed, compare, durable, ` +
+		`floor, stale-reads or stall (did you mean compare?)`
 	if err == nil || err.Error() != want {
 		t.Errorf("Find(comprae) fails with %v; want %s", err, want)
 	}

@@ -31,6 +31,7 @@ type driver struct {
 	end      time.Duration // of the load
 	report   func(Progress)
 
+	told     []told // by client
 	issued   atomic.Uint64
 	inFlight atomic.Int64
 	measure  measurement
@@ -43,6 +44,7 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 	d := &driver{world: w, result: result, report: report, origin: w.runtime.Now() + leadTime}
 	d.end = d.origin + time.Duration(load.Warmup+load.Duration)
 	d.recorder = results.NewCellRecorder(results.CellConfig{Cell: result, Origin: d.origin, Seconds: seconds})
+	d.told = make([]told, len(w.clients))
 	w.begin(d.recorder, d.origin)
 
 	side, stopSide := context.WithCancel(context.WithoutCancel(ctx))
@@ -133,6 +135,13 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 		body = service.NewPayload(id, d.cell.Load.PayloadBytes)
 	}
 	op := flows.NewOp(d.runtime, id, kind, service.KeyName(key), body)
+	own := &d.told[client]
+	var before wrote
+	if kind == flows.Command {
+		op.Notice = func(s flows.Stage) { own.note(key, id, s) }
+	} else {
+		before = own.of(key)
+	}
 	op.Reach(flows.Started)
 	octx, cancel := d.runtime.WithTimeout(ctx, time.Duration(d.cell.Load.Timeout))
 	err := d.clients[client].Do(octx, op)
@@ -146,6 +155,9 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 		outcome, class = flows.Undecided, flows.Corrupt
 	}
 	o.Status, o.Class = results.Status(outcome), string(class)
+	if kind == flows.Query && outcome == flows.OK {
+		o.Read = d.freshness(key, op.Answer, before)
+	}
 	d.recorder.Outcome(o)
 	if err != nil {
 		d.engine.Log.Debug(

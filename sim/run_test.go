@@ -190,6 +190,42 @@ func TestWhatTheServiceRefusesHasFailedAndWasNotApplied(t *testing.T) {
 	}
 }
 
+// TestReadsAfterWrites lets one client write and read one key of a slow service:
+// after "accepted" it must now and then see the state before its command, and
+// after the result never.
+func TestReadsAfterWrites(t *testing.T) {
+	p := plan(t, `
+name: test
+flows: [async-no-reply, proxy-async, direct]
+brokers: [mem]
+load: {arrivals: poisson, rate_per_s: 200, clients: 1, keys: 1}
+warmup: 0s
+duration: 1s
+service: {instances: 1, workers: 50, time: {distribution: exponential, mean: 20ms}}
+polling: {interval: 5ms}
+`)
+	run, err := runPlan(t.Context(), t, engine(t), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range run.Cells {
+		a, b := c.Stale.Accepted, c.Stale.Answered
+		if c.Flow == "direct" {
+			if a.Commands+a.Reads != 0 || b.Commands == 0 {
+				t.Errorf("direct: %+v; want nothing accepted and all answered", c.Stale)
+			}
+		} else if a.Early == 0 || a.Early > a.Commands || a.Stale == 0 || a.Stale > a.Reads || a.Lag.N() != a.Early {
+			t.Errorf("%s: after accepted %+v; want early commands and stale reads", c.Flow, a)
+		}
+		if b.Early+b.Stale != 0 {
+			t.Errorf("%s: after answered %+v; want nothing stale", c.Flow, b)
+		}
+		if c.Flow != "async-no-reply" && b.Reads == 0 {
+			t.Errorf("%s: no read was looked at after an answer", c.Flow)
+		}
+	}
+}
+
 func TestMoreThanMayBeInFlightIsDroppedAndSpoilsTheCell(t *testing.T) {
 	p := plan(t, `
 name: test

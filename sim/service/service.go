@@ -42,7 +42,13 @@ type value struct {
 	mu      sync.Mutex
 	version uint64
 	body    []byte
+	writers []uint64 // the operations of the latest versions, by version; nil where nobody asks
 }
+
+const (
+	rememberedWriters = 64     // of each key
+	rememberedKeys    = 10_000 // with more keys, writers are not remembered: it would cost too much memory
+)
 
 // New returns a service with its initial state: every key has a payload of no
 // operation.
@@ -54,8 +60,32 @@ func New(rt flows.Runtime, config Config) *Service {
 	initial := NewPayload(0, config.PayloadBytes)
 	for i := range s.state {
 		s.state[i].body = initial
+		if config.Keys <= rememberedKeys {
+			s.state[i].writers = make([]uint64, rememberedWriters)
+		}
 	}
 	return s
+}
+
+// Settled reports whether the service has applied or refused a command, as far
+// back as it remembers.
+func (s *Service) Settled(op uint64) bool {
+	_, ok := s.known.get(op)
+	return ok
+}
+
+// Version returns which version of a key an operation made. ok is false if it
+// made none, has not done so yet, or did so long ago.
+func (s *Service) Version(key int, op uint64) (version uint64, ok bool) {
+	v := &s.state[key]
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for back := range min(v.version, uint64(len(v.writers))) {
+		if n := v.version - back; v.writers[n%rememberedWriters] == op {
+			return n, true
+		}
+	}
+	return 0, false
 }
 
 // Begin tells the service when the load begins; stalls count from there.
@@ -162,6 +192,9 @@ func (s *Service) apply(instance int, r flows.Request) flows.Response {
 	v.mu.Lock()
 	v.version++
 	v.body = body
+	if v.writers != nil {
+		v.writers[v.version%rememberedWriters] = r.ID
+	}
 	applied.Version, applied.At = v.version, s.runtime.Now()
 	s.config.Applied(applied)
 	v.mu.Unlock()

@@ -103,6 +103,12 @@ func TestACommandChangesWhatAQueryReads(t *testing.T) {
 		if r, err := s.Handle(ctx, 0, status); err != nil || r.Status != flows.Done {
 			t.Errorf("the status of the command is %v, %v; want done", r.Status, err)
 		}
+		if v, ok := s.Version(2, 7); !ok || v != 1 {
+			t.Errorf("the command made version %d, %v; want the first", v, ok)
+		}
+		if v, ok := s.Version(2, 8); ok {
+			t.Errorf("a command that never came made version %d", v)
+		}
 		if len(l.all) != 1 || l.all[0].Op != 7 || l.all[0].Key != 2 || l.all[0].Version != 1 ||
 			l.all[0].Instance != 1 ||
 			l.all[0].Corrupt {
