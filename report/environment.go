@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -52,8 +51,7 @@ func (v view) machine() table {
 // setup is the table of loads and settings.
 func (v view) setup() table {
 	t := table{
-		Caption: "Load and settings of each cell", Corner: "cell", Heads: heads("load", "settings", "applied "+
-			"by"), Wide: true,
+		Caption: "Load and settings of each cell", Corner: "cell", Heads: heads("load", "settings"), Wide: true,
 	}
 	t.Rows = v.rows(func(c *results.Cell) []entry {
 		var settings []string
@@ -61,7 +59,7 @@ func (v view) setup() table {
 			settings = append(settings, words.Clean(k)+": "+words.Clean(c.Settings[k]))
 		}
 		return []entry{
-			{Text: words.Load(c.Load)}, orAbsent(strings.Join(settings, "; ")), orAbsent(served(c)),
+			{Text: words.Load(c.Load)}, orAbsent(strings.Join(settings, "; ")),
 		}
 	})
 	return t
@@ -72,15 +70,6 @@ func orAbsent(s string) entry {
 		return entry{Text: words.Absent, Class: "faint"}
 	}
 	return entry{Text: s}
-}
-
-// served says how the commands were spread over the instances of the service.
-func served(c *results.Cell) string {
-	parts := make([]string, len(c.Served))
-	for i, n := range c.Served {
-		parts[i] = fmt.Sprintf("instance %d: %s", i, words.Count(n))
-	}
-	return strings.Join(parts, ", ")
 }
 
 // commandLine returns args as a shell takes them.

@@ -119,7 +119,7 @@ func newPage(run *results.Run, figures []plot.Figure) (page, error) {
 	}
 	p.Light = template.CSS(light.String())
 	for _, compose := range []func(view) section{
-		glance, guarantees, intervals, percentiles, histograms, overTime, stages, stale, trust, cost, account,
+		glance, guarantees, intervals, percentiles, histograms, overTime, stages, stale, served, trust, cost, account,
 		environment,
 	} {
 		if s := compose(v); len(s.Figures)+len(s.Tables) > 0 {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -373,5 +374,46 @@ func TestWriteAll(t *testing.T) {
 	}
 	if string(page) != htmlOf(t, run) {
 		t.Error("report.html is not the page")
+	}
+}
+
+// TestStaleReadsAreShownWhereThereWereSome looks for the section, the shares and
+// the sentence of the verdict.
+func TestStaleReadsAreShownWhereThereWereSome(t *testing.T) {
+	run := fixture.Run(fixture.Default(), 2, 100)
+	if page := htmlOf(t, run); strings.Contains(page, "Reads after writes") {
+		t.Error("a run without stale reads has a section about them")
+	}
+	lag := results.NewHist()
+	for range 2000 {
+		lag.Record(3 * time.Millisecond)
+	}
+	run.Cells[1].Stale.Accepted = results.StaleAfter{Commands: 2000, Early: 2000, Reads: 400, Stale: 10, Lag: lag}
+	run.Cells[1].Stale.Answered = results.StaleAfter{Commands: 2000, Reads: 400, Lag: results.NewHist()}
+	page := htmlOf(t, run)
+	for _, want := range []string{
+		"Reads after writes", `title="10 of 400">2.5 %`, "3.00 ms",
+		"state before their own command in up to 2.5 % of the cases", "after they had its result, never",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
+func TestEachInstanceHasItsShareOfTheWork(t *testing.T) {
+	run := fixture.Run(fixture.Default(), 2, 100)
+	run.Cells[0].Served, run.Cells[1].Served = []int64{300, 100}, []int64{7}
+	page := htmlOf(t, run)
+	for _, want := range []string{"Who did the work", `title="300 of 400">75.0 %`, `title="100 of 400">25.0 %`, ">3.00<"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	for _, c := range run.Cells {
+		c.Served = []int64{400}
+	}
+	if page := htmlOf(t, run); strings.Contains(page, "Who did the work") {
+		t.Error("a service of one instance has a section about sharing")
 	}
 }
