@@ -8,7 +8,7 @@ import (
 
 // testCatalog is what the real program offers, as far as tests need it.
 func testCatalog() Catalog {
-	cat := Catalog{Edges: []string{"rest"}}
+	cat := Catalog{Edges: []string{"rest", "graphql", "ws"}}
 	for _, f := range flows.All() {
 		cat.Flows = append(cat.Flows, f.Spec())
 	}

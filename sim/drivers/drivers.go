@@ -10,7 +10,9 @@ import (
 	"flowbench/sim/broker/natsbroker"
 	"flowbench/sim/broker/rabbitbroker"
 	"flowbench/sim/edge"
+	"flowbench/sim/edge/graphqledge"
 	"flowbench/sim/edge/httpedge"
+	"flowbench/sim/edge/wsedge"
 )
 
 // All returns every broker driver, in the order in which lists and reports show
@@ -30,5 +32,7 @@ func All() []broker.Driver {
 func Edges() []edge.Driver {
 	return []edge.Driver{
 		httpedge.Driver(),
+		graphqledge.Driver(),
+		wsedge.Driver(),
 	}
 }
