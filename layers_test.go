@@ -48,6 +48,8 @@ func linksClients() map[string][]string {
 			"sim/embedded",
 		},
 		"github.com/rabbitmq/":           {"sim/broker/rabbitbroker"},
+		"github.com/graph-gophers/":      {"sim/edge/graphqledge"},
+		"github.com/coder/websocket":     {"sim/edge/wsedge"},
 		"github.com/HdrHistogram/":       {"results"},
 		"gonum.org/":                     {"report/plot"},
 		"go.yaml.in/":                    {"scenarios"},
@@ -56,6 +58,8 @@ func linksClients() map[string][]string {
 		"flowbench/sim/broker/nats":      {"sim/drivers", "sim/broker/natsbroker", "sim/broker/jetstreambroker"},
 		"flowbench/sim/broker/jetstream": {"sim/drivers"},
 		"flowbench/sim/broker/rabbit":    {"sim/drivers"},
+		"flowbench/sim/edge/graphql":     {"sim/drivers"},
+		"flowbench/sim/edge/ws":          {"sim/drivers"},
 	}
 }
 

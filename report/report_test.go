@@ -405,7 +405,8 @@ func TestEachInstanceHasItsShareOfTheWork(t *testing.T) {
 	run := fixture.Run(fixture.Default(), 2, 100)
 	run.Cells[0].Served, run.Cells[1].Served = []int64{300, 100}, []int64{7}
 	page := htmlOf(t, run)
-	for _, want := range []string{"Who did the work", `title="300 of 400">75.0 %`, `title="100 of 400">25.0 %`, ">3.00<"} {
+	for _, want := range []string{"Who did the work", `title="300 of 400">75.0 %`, `title="100 of 400">25.0 %`,
+		">3.00<"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}

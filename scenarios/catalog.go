@@ -12,7 +12,7 @@ import (
 type Catalog struct {
 	Flows   []flows.Spec
 	Brokers []Broker
-	Edges   []string
+	Edges   []string // names
 }
 
 // A Broker is one kind of broker that scenarios may name.
@@ -52,6 +52,9 @@ func (c Catalog) brokerNames() []string {
 	}
 	return names
 }
+
+// edgeNames returns the names of all edges in the catalog's order.
+func (c Catalog) edgeNames() []string { return c.Edges }
 
 // paramNames returns the names of all parameters in the broker's order.
 func (b Broker) paramNames() []string {

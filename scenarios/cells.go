@@ -9,22 +9,23 @@ import (
 	"flowbench/flows"
 )
 
-// payloadInline and edgeREST are the only ways there are so far for payloads to
-// travel and for web clients to speak to a front end.
-const (
-	payloadInline = "inline"
-	edgeREST      = "rest"
-)
+// payloadInline is the only way there is so far for payloads to travel.
+const payloadInline = "inline"
+
+// edgeREST is the edge that flows with one use unless a scenario says otherwise.
+// Ids of cells do not mention it.
+const edgeREST = "rest"
 
 // Plan makes every choice that the scenario leaves open and returns the cells:
-// every flow on every broker, in the order in which they are written, and once
-// those flows that use no broker. Names that the catalog does not have,
+// every flow on every broker and over every edge, in the order in which they are
+// written, and once those flows that use neither. Names that the catalog does not have,
 // parameters that a broker does not take, and flows that need what a broker
 // does not offer are errors with the places of [Parse].
 func (s *Scenario) Plan(cat Catalog) (*Plan, error) {
 	b := planner{s: s, cat: cat}
 	b.flows()
 	b.brokers()
+	b.edges()
 	if err := b.err(); err != nil {
 		return nil, err
 	}
@@ -82,8 +83,8 @@ func (b *planner) flows() {
 		switch {
 		case f.Uses.Has(flows.UsesStore):
 			b.add(at, "flow %s uses a store, which a scenario cannot name yet; want another flow", name)
-		case f.Uses.Has(flows.UsesEdge) && !slices.Contains(b.cat.Edges, edgeREST):
-			b.add(at, "flow %s uses the front end %s, which is not there; want another flow", name, edgeREST)
+		case f.Uses.Has(flows.UsesEdge) && len(b.cat.Edges) == 0:
+			b.add(at, "flow %s uses an edge, and there is none; want another flow", name)
 		case f.Uses.Has(flows.UsesBroker) && len(b.s.Brokers) == 0:
 			b.add(at, "flow %s uses a broker and the scenario names none; want brokers: with %s",
 				name, oneOf("", b.cat.brokerNames()))
@@ -118,6 +119,15 @@ func (b *planner) brokers() {
 	}
 	for i := range b.choices {
 		b.choices[i].suffix = b.suffix(b.choices[i])
+	}
+}
+
+// edges looks up the scenario's edges.
+func (b *planner) edges() {
+	for i, name := range b.s.Edges {
+		if len(b.cat.Edges) > 0 && !slices.Contains(b.cat.Edges, name) {
+			b.add(b.place(item("edges", i)), "there is no edge %s; want %s", quote(name), oneOf(name, b.cat.Edges))
+		}
 	}
 }
 
@@ -164,7 +174,7 @@ func (b *planner) suffix(use brokerUse) string {
 // cells adds the cells of one flow.
 func (b *planner) cells(f flows.Spec) {
 	if !f.Uses.Has(flows.UsesBroker) {
-		b.cell(f, f.Name, brokerUse{})
+		b.overEdges(f, f.Name, brokerUse{})
 		return
 	}
 	for j, use := range b.choices {
@@ -177,17 +187,33 @@ func (b *planner) cells(f flows.Spec) {
 				"want other parameters or another broker, or the flow taken out of flows", use.Name, f.Name, lacks)
 			continue
 		}
-		b.cell(f, f.Name+"-"+use.Name+use.suffix, use)
+		b.overEdges(f, f.Name+"-"+use.Name+use.suffix, use)
+	}
+}
+
+// overEdges adds the cells of one flow on one broker.
+func (b *planner) overEdges(f flows.Spec, id string, use brokerUse) {
+	if !f.Uses.Has(flows.UsesEdge) {
+		b.cell(f, id, use, "")
+		return
+	}
+	for _, edge := range b.s.Edges {
+		suffix := "-" + edge
+		if edge == edgeREST {
+			suffix = ""
+		}
+		b.cell(f, id+suffix, use, edge)
 	}
 }
 
 // cell adds one cell.
-func (b *planner) cell(f flows.Spec, id string, use brokerUse) {
+func (b *planner) cell(f flows.Spec, id string, use brokerUse, edge string) {
 	s := b.s
 	c := Cell{
 		ID:      b.unique(slug(id)),
 		Flow:    f.Name,
 		Broker:  use.Name,
+		Edge:    edge,
 		Payload: payloadInline,
 		Seed:    derive(s.Seed, "load") & maxBig,
 		Load:    s.Load,
@@ -196,9 +222,6 @@ func (b *planner) cell(f flows.Spec, id string, use brokerUse) {
 	}
 	if len(use.params) > 0 {
 		c.BrokerParams = maps.Clone(use.params)
-	}
-	if f.Uses.Has(flows.UsesEdge) {
-		c.Edge = edgeREST
 	}
 	if stall := s.Service.Stall; stall != nil {
 		own := *stall

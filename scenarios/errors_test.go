@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"flowbench/flows"
@@ -28,16 +29,21 @@ func TestNearestGuessesSlipsAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestAFrontEndThatIsNotThereIsAnError(t *testing.T) {
+func TestAnEdgeThatIsNotThereIsAnError(t *testing.T) {
 	s, err := Parse("x.yaml", []byte(plain))
 	if err != nil {
 		t.Fatal(err)
 	}
 	cat := testCatalog()
 	cat.Edges = nil
-	const want = "x.yaml:2:9: flow direct uses the front end rest, which is not there; want another flow"
+	const want = "x.yaml:2:9: flow direct uses an edge, and there is none; want another flow"
 	if _, err := s.Plan(cat); err == nil || err.Error() != want {
 		t.Errorf("got %v; want %s", err, want)
+	}
+	cat.Edges = []string{"graphql"}
+	const other = `there is no edge "rest"; want graphql`
+	if _, err := s.Plan(cat); err == nil || !strings.HasSuffix(err.Error(), other) {
+		t.Errorf("got %v; want %s", err, other)
 	}
 }
 

@@ -33,6 +33,11 @@ func SetBrokers(names ...string) Override {
 	return Override{"brokers", strings.Join(names, ","), "--brokers"}
 }
 
+// SetEdges is the override of the flag --edges.
+func SetEdges(names ...string) Override {
+	return Override{"edges", strings.Join(names, ","), "--edges"}
+}
+
 // SetRate is the override of the flag --rate.
 func SetRate(perS float64) Override {
 	return Override{"load.rate_per_s", strconv.FormatFloat(perS, 'g', -1, 64), "--rate"}

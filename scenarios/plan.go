@@ -11,10 +11,11 @@ type Plan struct {
 	Cells    []Cell `json:"cells"`
 }
 
-// A Cell is one line of the experiment: one flow on one broker under one load.
+// A Cell is one line of the experiment: one flow on one broker and over one edge
+// under one load.
 //
 // Its seed comes from the scenario's seed and the role of the load, and not from
-// the cell's id: cells that differ in the flow or in the broker are asked to do
+// the cell's id: cells that differ in flow, broker or edge are asked to do
 // the same operations at the same instants. Chance then falls out of their
 // difference, which so shows in shorter runs. Draws that should differ from cell
 // to cell take their seed from [Cell.SeedFor], with the id in the role.

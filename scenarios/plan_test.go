@@ -100,6 +100,13 @@ func TestCellsAreFlowsTimesBrokersInOrder(t *testing.T) {
 			"{name: rabbitmq, queue: classic}]", []string{
 			"proxy-sync-rabbitmq-quorum-prefetch100", "proxy-sync-rabbitmq-quorum-prefetch1",
 			"proxy-sync-rabbitmq-classic-prefetch100"}},
+		{"every flow with an edge over every edge",
+			"flows: [direct, proxy-sync, async-reply-to]\nbrokers: [jetstream, nats]\nedges: [ws, rest]", []string{
+				"direct-ws", "direct", "proxy-sync-jetstream-ws", "proxy-sync-jetstream", "proxy-sync-nats-ws",
+				"proxy-sync-nats", "async-reply-to-jetstream", "async-reply-to-nats"}},
+		{"the edge stands behind a broker's parameters",
+			"flows: [proxy-sync]\nbrokers: [{name: rabbitmq, queue: classic}, rabbitmq]\nedges: [graphql]", []string{
+				"proxy-sync-rabbitmq-classic-graphql", "proxy-sync-rabbitmq-quorum-graphql"}},
 		{"quoted parameters are as good", `flows: [proxy-sync]` + "\n" + `brokers: [{name: rabbitmq, prefetch: "5"}]`,
 			[]string{"proxy-sync-rabbitmq"}},
 	} {
@@ -177,6 +184,8 @@ func TestOverridesActAsIfTheFileSaidSo(t *testing.T) {
 			func(p *Plan) any { return p.Cells[0].Service.Time.Mean }, 2 * millisecond},
 		{"a list with commas", []Override{SetFlows("proxy-sync", "direct"), SetBrokers("nats", "jetstream")},
 			func(p *Plan) any { return fmt.Sprint(ids(p)) }, "[proxy-sync-nats proxy-sync-jetstream direct]"},
+		{"edges", []Override{SetEdges("graphql", "rest")},
+			func(p *Plan) any { return fmt.Sprint(ids(p)) }, "[direct-graphql direct]"},
 		{"a list as YAML", []Override{{Path: "flows", Value: "[proxy-sync]"},
 			{Path: "brokers", Value: "[{name: rabbitmq, queue: classic}]"}},
 			func(p *Plan) any { return p.Cells[0].BrokerParams["queue"] }, "classic"},
@@ -216,8 +225,8 @@ func TestErrorsOfOverridesNameTheFlag(t *testing.T) {
 				`connections_per_client, command_share, payload_bytes, keys, max_in_flight ` +
 				`or timeout (did you mean users?)`},
 		{"unknown section", []Override{SetSeed(1), {Path: "laod.users", Value: "1"}},
-			`--set laod.users: the scenario has no setting "laod"; want name, question, seed, flows, brokers, load, ` +
-				`warmup, duration, drain, service or polling (did you mean load?)`},
+			`--set laod.users: the scenario has no setting "laod"; want name, question, seed, flows, brokers, edges, ` +
+				`load, warmup, duration, drain, service or polling (did you mean load?)`},
 		{"a path through a value", []Override{SetSeed(1), {Path: "name.first", Value: "1"}},
 			"--set name.first: name is x; want a path through sections"},
 		{"what does not fit the file", []Override{SetSeed(1), SetRate(100)},
@@ -236,6 +245,8 @@ func TestErrorsOfOverridesNameTheFlag(t *testing.T) {
 			`--flows: there is no flow "direkt"; want async-reply-to, proxy-sync, proxy-async, direct, ` +
 				`keeps or stores ` +
 				`(did you mean direct?)`},
+		{"an unknown edge", []Override{SetSeed(1), SetEdges("rest", "websocket")},
+			`--edges: there is no edge "websocket"; want rest, graphql or ws`},
 		{"a list with a gap", []Override{SetSeed(1), SetFlows("direct", "")},
 			`--flows: flows[1] is ""; want a name of at most 64 lower-case letters, digits and hyphens`},
 		{"not a number at all", []Override{SetSeed(1), {Path: "load.command_share", Value: "NaN"}},

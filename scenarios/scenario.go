@@ -12,6 +12,7 @@ type Scenario struct {
 	Seed     uint64
 	Flows    []string
 	Brokers  []BrokerChoice
+	Edges    []string
 	Load     Load
 	Service  Service
 	Polling  Polling
@@ -31,7 +32,8 @@ type BrokerChoice struct {
 // it applies. What does not apply, settle takes out.
 func defaults() *Scenario {
 	return &Scenario{
-		Seed: 1,
+		Seed:  1,
+		Edges: []string{edgeREST},
 		Load: Load{
 			Arrivals:     Poisson,
 			RatePerS:     300,

@@ -90,10 +90,14 @@ func (v span) schema(Catalog) object {
 }
 
 func (v names) schema(cat Catalog) object {
-	return object{
+	out := object{
 		"type": "array", "minItems": 1, "maxItems": v.max, "uniqueItems": true,
 		"items": object{"enum": v.all(cat)},
 	}
+	if len(*v.to) > 0 {
+		out["default"] = *v.to
+	}
+	return out
 }
 
 func (v choices) schema(cat Catalog) object {

@@ -25,6 +25,8 @@ func (s *Scenario) settings() []setting {
 			about: "the flows to compare"},
 		{key: "brokers", value: choices{&s.Brokers},
 			about: "the brokers that flows with a broker run on"},
+		{key: "edges", value: names{&s.Edges, 8, Catalog.edgeNames},
+			about: "the protocols between web clients and what serves them, for flows that use one"},
 		{key: "load", value: section{s.loadSettings},
 			about: "what clients do"},
 		{key: "warmup", value: span{&l.Warmup, 0, hour},
@@ -58,7 +60,8 @@ func (s *Scenario) loadSettings() []setting {
 		{key: "clients", value: whole{&l.Clients, 1, 10_000},
 			about: "clients that operations are spread over, each with its own connection"},
 		{key: "connections_per_client", value: whole{&l.ConnectionsPerClient, 0, 1000},
-			about: "HTTP connections that each client opens at most; 0 means as many as it has calls at once"},
+			about: "HTTP connections that each client opens at most; 0 means as many as it has calls at once; " +
+				"over ws a client has one socket, whatever this says"},
 		{key: "command_share", value: float{&l.CommandShare, 0, 1},
 			about: "share of commands among the operations; the others are queries"},
 		{key: "payload_bytes", value: whole{&l.PayloadBytes, 16, 1 << 20},

@@ -11,6 +11,7 @@ import (
 	"flowbench/results"
 	"flowbench/scenarios"
 	"flowbench/sim/broker"
+	"flowbench/sim/edge"
 	"flowbench/sim/wire"
 )
 
@@ -25,6 +26,7 @@ type Engine struct {
 	RunID    string // lower-case letters and digits; begins the name of everything at a broker
 	Flows    []flows.Flow
 	Drivers  []broker.Driver
+	Edges    []edge.Driver
 	Sources  *Sources
 	Dial     wire.Dialer
 	Progress func(Progress) // told how the run goes, several times a second; may be nil

@@ -18,6 +18,8 @@ import (
 	"flowbench/sim"
 	"flowbench/sim/broker"
 	"flowbench/sim/broker/membroker"
+	"flowbench/sim/edge"
+	"flowbench/sim/edge/httpedge"
 	"flowbench/sim/wire"
 )
 
@@ -64,7 +66,8 @@ func testDrivers() []broker.Driver {
 
 func engine(t *testing.T) *sim.Engine {
 	return &sim.Engine{
-		RunID: "test", Flows: flows.All(), Drivers: testDrivers(), Dial: wire.Loopback(),
+		RunID: "test", Flows: flows.All(), Drivers: testDrivers(), Edges: []edge.Driver{httpedge.Driver()},
+		Dial:    wire.Loopback(),
 		Sources: &sim.Sources{Default: map[string]string{"absent": "absent://127.0.0.1"}},
 		Log:     slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}

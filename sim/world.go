@@ -14,7 +14,7 @@ import (
 	"flowbench/results"
 	"flowbench/scenarios"
 	"flowbench/sim/broker"
-	"flowbench/sim/edge/httpedge"
+	"flowbench/sim/edge"
 	"flowbench/sim/service"
 )
 
@@ -32,7 +32,7 @@ type world struct {
 	fail    error // of the server, once served has returned
 
 	brokerMeter broker.Meter
-	edgeMeter   httpedge.Meter
+	edgeMeter   edge.Meter
 
 	recorder atomic.Pointer[results.CellRecorder] // nil before the load
 
@@ -116,7 +116,11 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 		Stray: func(op uint64) { w.recorder.Load().Stray(op) },
 	}
 	if spec.Uses.Has(flows.UsesEdge) {
-		env.Edge = httpedge.New(httpedge.Config{
+		open, err := w.engine.edge(c.Edge)
+		if err != nil {
+			return env, err
+		}
+		env.Edge = open(edge.Config{
 			Timeout: time.Duration(c.Load.Timeout), MaxBody: int64(c.Load.PayloadBytes) + bodyHeadroom,
 			ConnectionsPerClient: c.Load.ConnectionsPerClient, Dial: w.engine.Dial, Meter: &w.edgeMeter, Log: env.Log,
 		})
@@ -133,7 +137,7 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 	return env, err
 }
 
-// bodyHeadroom is how much larger than its payload an HTTP body may be.
+// bodyHeadroom is how much larger than its payload a body may be.
 const bodyHeadroom = 64 << 10
 
 // driver returns the driver of a name, and nil for no name.
@@ -147,6 +151,16 @@ func (e *Engine) driver(name string) (*broker.Driver, error) {
 		}
 	}
 	return nil, fmt.Errorf("open cell: no broker is named %q", name)
+}
+
+// edge returns what opens the edge of a name.
+func (e *Engine) edge(name string) (func(edge.Config) flows.Edge, error) {
+	for _, d := range e.Edges {
+		if d.Name == name {
+			return d.Open, nil
+		}
+	}
+	return nil, fmt.Errorf("open cell: no edge is named %q", name)
 }
 
 // openSession opens a session of a cell on its broker.

@@ -61,6 +61,18 @@ func flowsDoc() []byte {
 			fmt.Fprintf(&b, "\nIt needs a broker with: %v.\n", s.Needs)
 		}
 	}
+	b.Write(edgesDoc())
+	return b.Bytes()
+}
+
+// edgesDoc lists what the flows that use an edge may run over.
+func edgesDoc() []byte {
+	var b bytes.Buffer
+	fmt.Fprint(&b, "\n## Edges\n\nFlows that use an edge run over each that the scenario names.\n"+
+		"\n| edge | what it is |\n|---|---|\n")
+	for _, e := range drivers.Edges() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", e.Name, e.Summary)
+	}
 	return b.Bytes()
 }
 
@@ -69,7 +81,7 @@ func parts(p flows.Parts) string {
 	for _, part := range []struct {
 		part flows.Parts
 		word string
-	}{{flows.UsesBroker, "broker"}, {flows.UsesEdge, "HTTP"}, {flows.UsesStore, "store"}} {
+	}{{flows.UsesBroker, "broker"}, {flows.UsesEdge, "edge"}, {flows.UsesStore, "store"}} {
 		if p.Has(part.part) {
 			words = append(words, part.word)
 		}

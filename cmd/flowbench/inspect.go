@@ -21,7 +21,7 @@ import (
 
 func listVerb() verb {
 	return verb{
-		name: "list", args: "flows|brokers|scenarios", minArgs: 1, maxArgs: 1,
+		name: "list", args: "flows|brokers|edges|scenarios", minArgs: 1, maxArgs: 1,
 		summary: "list what there is",
 		run: func(_ context.Context, sh shell, c *call) (exitCode, error) {
 			switch c.args[0] {
@@ -29,10 +29,12 @@ func listVerb() verb {
 				return exitOK, listFlows(sh.stdout)
 			case "brokers":
 				return exitOK, listBrokers(sh.stdout)
+			case "edges":
+				return exitOK, listEdges(sh.stdout)
 			case "scenarios":
 				return exitOK, listScenarios(sh.stdout)
 			}
-			return exitUsage, fmt.Errorf("there is no list of %q; want flows, brokers or scenarios", c.args[0])
+			return exitUsage, fmt.Errorf("there is no list of %q; want flows, brokers, edges or scenarios", c.args[0])
 		},
 	}
 }
@@ -91,6 +93,14 @@ func listBrokers(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+func listEdges(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, e := range drivers.Edges() {
+		fmt.Fprintf(tw, "%s\t%s\n", e.Name, e.Summary)
+	}
+	return tw.Flush()
 }
 
 func listScenarios(w io.Writer) error {

@@ -169,7 +169,8 @@ func (r *runFlags) engine(sh shell, sources *sim.Sources) *sim.Engine {
 	var id [4]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return &sim.Engine{
-		RunID: hex.EncodeToString(id[:]), Flows: flows.All(), Drivers: drivers.All(), Sources: sources, Dial: dial,
+		RunID: hex.EncodeToString(id[:]), Flows: flows.All(), Drivers: drivers.All(), Edges: drivers.Edges(),
+		Sources: sources, Dial: dial,
 		Log: slog.New(slog.NewTextHandler(sh.stderr, &slog.HandlerOptions{Level: level})),
 	}
 }

@@ -23,6 +23,7 @@ const defaultScenario = "compare"
 // scenarioFlags change a scenario from the command line.
 type scenarioFlags struct {
 	flows, brokers   []string
+	edges            []string
 	rate             float64
 	duration, warmup time.Duration
 	seed             uint64
@@ -35,6 +36,7 @@ func (s *scenarioFlags) add(f *pflag.FlagSet) {
 	s.given = f
 	f.StringSliceVar(&s.flows, "flows", nil, "run these flows only, separated by commas")
 	f.StringSliceVar(&s.brokers, "brokers", nil, "run on these brokers, separated by commas")
+	f.StringSliceVar(&s.edges, "edges", nil, "have web clients speak these protocols, separated by commas")
 	f.Float64Var(&s.rate, "rate", 0, "operations per second, all clients together")
 	f.DurationVar(&s.duration, "duration", 0, "measure each cell for so long")
 	f.DurationVar(&s.warmup, "warmup", 0, "warm each cell up for so long before")
@@ -58,6 +60,7 @@ func (s *scenarioFlags) overrides() ([]scenarios.Override, error) {
 	}{
 		{"flows", func() scenarios.Override { return scenarios.SetFlows(s.flows...) }},
 		{"brokers", func() scenarios.Override { return scenarios.SetBrokers(s.brokers...) }},
+		{"edges", func() scenarios.Override { return scenarios.SetEdges(s.edges...) }},
 		{"rate", func() scenarios.Override { return scenarios.SetRate(s.rate) }},
 		{"duration", func() scenarios.Override { return scenarios.SetDuration(s.duration) }},
 		{"warmup", func() scenarios.Override { return scenarios.SetWarmup(s.warmup) }},
@@ -133,7 +136,10 @@ func isFile(name string) bool {
 
 // catalog tells scenarios what there is to name.
 func catalog() scenarios.Catalog {
-	c := scenarios.Catalog{Edges: []string{"rest"}}
+	var c scenarios.Catalog
+	for _, e := range drivers.Edges() {
+		c.Edges = append(c.Edges, e.Name)
+	}
 	for _, f := range flows.All() {
 		c.Flows = append(c.Flows, f.Spec())
 	}

@@ -52,14 +52,14 @@ func distinguish(labels []string, cells []*results.Cell, more func(*results.Cell
 	}
 }
 
-// ownPart returns what stands in the id of a cell behind its flow and broker: what
-// the plan tells it apart by, such as a parameter of the broker.
+// ownPart returns what stands in the id of a cell between its flow and broker and
+// its edge: what the plan tells it apart by, such as a parameter of the broker.
 func ownPart(c *results.Cell) string {
-	rest, _ := strings.CutPrefix(c.ID, c.Flow+"-"+c.Broker+"-")
-	if rest == c.ID {
+	rest, ok := strings.CutPrefix(c.ID, c.Flow+"-"+c.Broker+"-")
+	if !ok || rest == c.Edge {
 		return ""
 	}
-	return rest
+	return strings.TrimSuffix(rest, "-"+c.Edge)
 }
 
 func shortLoad(c *results.Cell) string {

@@ -92,10 +92,18 @@ func TestLabelsTellCellsApart(t *testing.T) {
 		{ID: "4", Flow: "poll", Broker: "nats", Payload: "inline"},
 		{ID: "5", Flow: "poll", Broker: "nats", Payload: "inline"},
 		{ID: "6", Flow: "sync", Broker: "nats", Edge: "rest"},
-		{ID: "7", Flow: "sync", Broker: "nats", Edge: "websocket"},
+		{ID: "7", Flow: "sync", Broker: "nats", Edge: "ws"},
+		{ID: "hold", Flow: "hold", Edge: "rest"},
+		{ID: "hold-graphql", Flow: "hold", Edge: "graphql"},
+		{ID: "poll-rabbitmq-quorum-ws", Flow: "poll", Broker: "rabbitmq", Edge: "ws"},
+		{ID: "poll-rabbitmq-quorum", Flow: "poll", Broker: "rabbitmq", Edge: "rest"},
+		{ID: "poll-rabbitmq-classic-ws", Flow: "poll", Broker: "rabbitmq", Edge: "ws"},
+		{ID: "poll-rabbitmq-classic", Flow: "poll", Broker: "rabbitmq", Edge: "rest"},
 	}
 	want := []string{"direct", "proxy on nats, 100/s", "proxy on nats, 2,000/s", "poll on nats, 4", "poll on nats, 5",
-		"sync on nats, rest", "sync on nats, websocket"}
+		"sync on nats, rest", "sync on nats, ws", "hold, rest", "hold, graphql",
+		"poll on rabbitmq, ws, quorum", "poll on rabbitmq, rest, quorum",
+		"poll on rabbitmq, ws, classic", "poll on rabbitmq, rest, classic"}
 	for i, got := range Labels(&results.Run{Cells: cells}) {
 		if got != want[i] {
 			t.Errorf("label of cell %d is %q, want %q", i+1, got, want[i])

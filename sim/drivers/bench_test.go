@@ -22,6 +22,7 @@ import (
 	"flowbench/sim"
 	"flowbench/sim/broker"
 	"flowbench/sim/drivers"
+	"flowbench/sim/edge"
 	"flowbench/sim/edge/httpedge"
 	"flowbench/sim/embedded"
 	"flowbench/sim/service"
@@ -237,8 +238,9 @@ func runCell(b *testing.B, p *scenarios.Plan) *results.Cell {
 	}
 	defer w.Close()
 	e := &sim.Engine{
-		RunID: "bench", Flows: flows.All(), Sources: &sim.Sources{}, Dial: wire.Loopback(),
-		Log: slog.New(slog.DiscardHandler),
+		RunID: "bench", Flows: flows.All(), Edges: drivers.Edges(), Sources: &sim.Sources{},
+		Dial: wire.Loopback(),
+		Log:  slog.New(slog.DiscardHandler),
 	}
 	if err := e.Run(b.Context(), p, w); err != nil {
 		b.Fatal(err)
@@ -257,8 +259,8 @@ func runCell(b *testing.B, p *scenarios.Plan) *results.Cell {
 // and returns the requests per second.
 func plainRate(b *testing.B) float64 {
 	b.Helper()
-	edge := httpedge.New(httpedge.Config{
-		Timeout: timeout, MaxBody: 1 << 20, Dial: wire.Loopback(), Meter: &httpedge.Meter{},
+	rest := httpedge.New(edge.Config{
+		Timeout: timeout, MaxBody: 1 << 20, Dial: wire.Loopback(), Meter: &edge.Meter{},
 		Log: slog.New(slog.DiscardHandler),
 	})
 	rt := sim.NewWall()
@@ -268,7 +270,7 @@ func plainRate(b *testing.B) float64 {
 		Applied: func(results.Applied) {},
 	})
 	s, err := flows.Direct{}.Listen(ctx, flows.Env{
-		Runtime: rt, Edge: edge, Service: svc,
+		Runtime: rt, Edge: rest, Service: svc,
 		Settings: flows.Settings{Instances: 1, Workers: closedUsers, Timeout: timeout},
 	})
 	if err != nil {
@@ -282,7 +284,11 @@ func plainRate(b *testing.B) float64 {
 	defer rt.Close()
 	defer func() { _ = served(context.Background()) }()
 	defer cancel()
-	return plainLoops(b, "http://"+edge.Address("service")+"/queries/k0")
+	address, err := rest.Address("service")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return plainLoops(b, "http://"+address+"/queries/k0")
 }
 
 func plainLoops(b *testing.B, url string) float64 {

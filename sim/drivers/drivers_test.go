@@ -30,6 +30,20 @@ func TestEveryDriverDescribesItself(t *testing.T) {
 	}
 }
 
+func TestEveryEdgeDescribesItself(t *testing.T) {
+	name := regexp.MustCompile(`^[a-z][a-z0-9]*$`)
+	seen := make(map[string]bool)
+	for _, d := range drivers.Edges() {
+		if !name.MatchString(d.Name) || seen[d.Name] {
+			t.Errorf("edge name %q is malformed or taken", d.Name)
+		}
+		seen[d.Name] = true
+		if d.Summary == "" || d.Open == nil {
+			t.Errorf("edge %s lacks its summary or the way to open it", d.Name)
+		}
+	}
+}
+
 func checkParam(t *testing.T, d broker.Driver, p broker.Param) {
 	t.Helper()
 	if p.Summary == "" {

@@ -15,7 +15,6 @@
 // says why. Gateways on the way answer 502 and 504 without them; that leaves
 // the outcome unknown, since the request may have arrived.
 //
-// Where a part has several backends, a load balancer stands before them: the
-// reverse proxy of the standard library, round robin. Everything listens on
-// loopback, all four server timeouts are set, and bodies are bounded.
+// What it has in common with other edges, the servers, the balancer and the
+// client side of HTTP, is in package edge.
 package httpedge

@@ -1,4 +1,4 @@
-package httpedge
+package edge
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 	"syscall"
 
 	"flowbench/flows"
-	"flowbench/sim/wire"
 )
 
 // A balancer is a reverse proxy that hands every request to the next of its
-// backends in turn.
+// backends in turn. A connection that a request turns over to another protocol
+// stays with the backend that took the request.
 type balancer struct {
 	proxy     *httputil.ReverseProxy
 	transport *http.Transport
@@ -25,8 +25,8 @@ type balancer struct {
 	meter     *Meter
 }
 
-func newBalancer(c Config, dial wire.Dialer, addresses []string) *balancer {
-	b := &balancer{transport: newTransport(c, dial, 0), meter: c.Meter}
+func newBalancer(w *Web, addresses []string) *balancer {
+	b := &balancer{transport: w.Transport(0), meter: w.config.Meter}
 	for _, a := range addresses {
 		b.backends = append(b.backends, &url.URL{Scheme: "http", Host: a})
 	}
@@ -45,6 +45,7 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.proxy.S
 func (b *balancer) rewrite(r *httputil.ProxyRequest) {
 	b.meter.Requests.Add(1)
 	r.SetURL(b.backends[b.turn.Add(1)%uint64(len(b.backends))])
+	r.Out.Host = r.In.Host // a page's origin is compared with what its browser asked for
 	r.SetXForwarded()
 }
 
@@ -59,7 +60,7 @@ func (b *balancer) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	default:
 		err = flows.Unknown(flows.Disconnected, fmt.Errorf("await a backend: %w", err))
 	}
-	writeProblem(w, err)
+	WriteProblem(w, err)
 }
 
 const bufferBytes = 32 << 10

@@ -1,0 +1,91 @@
+// Package edge is what the engine and every edge agree on, and what edges over
+// HTTP have in common.
+//
+// An edge is a package of its own below this one. It describes itself with a
+// [Driver] value, which package drivers lists, and is opened anew for each cell
+// of a plan. What differs from edge to edge is how calls and answers are
+// written; that is all that such a package holds. What must not differ, or a
+// comparison of edges would compare their surroundings, is here: servers with
+// all their timeouts set, the load balancer before several backends, the client
+// side of an HTTP connection with its bounds, and what an error means.
+//
+// An error crosses an edge as its [Fault]: the outcome, so that a client knows
+// whether the operation certainly failed or whether nobody knows, and the class
+// that says why. Below the protocol of an edge there are gateways, which know
+// nothing of it. They answer with problem documents (RFC 9457) or with bare
+// status codes, and [ReadProblem] understands both.
+//
+// Everything listens on loopback, and everything is bounded: bodies, headers,
+// and the time that anything may take.
+package edge
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"flowbench/flows"
+	"flowbench/sim/wire"
+)
+
+// A Driver describes one kind of edge and opens it.
+type Driver struct {
+	Name    string // as written in scenarios: rest, graphql, ws
+	Summary string // one phrase for lists
+	Open    func(Config) flows.Edge
+}
+
+// A Config describes an edge.
+type Config struct {
+	Timeout              time.Duration // of an operation; connections are given somewhat more
+	MaxBody              int64         // bytes of a request or answer body, as the flow sees it
+	ConnectionsPerClient int           // at most; 0 for as many as there are calls at once
+	Dial                 wire.Dialer
+	Meter                *Meter
+	Log                  *slog.Logger
+}
+
+// A Meter counts what crosses the edge. All counts only grow.
+type Meter struct {
+	Requests atomic.Int64 // calls of clients, and requests that balancers hand on
+	BytesIn  atomic.Int64 // read by those who dial
+	BytesOut atomic.Int64 // written by them
+}
+
+// grace is how much longer than an operation a connection lives, so that it is
+// the operation that times out and not the connection under it.
+const grace = 5 * time.Second
+
+// WrittenLimit returns how many bytes a message may have in which a body of up
+// to max bytes travels as base64, with its key and all that is around it.
+func WrittenLimit(max int64) int64 { return (max+2)/3*4 + writtenHeadroom }
+
+// writtenHeadroom is what a message may have beside its body: as much as an HTTP
+// server takes in headers.
+const writtenHeadroom = maxHeader
+
+// Ids travel as 16 hexadecimal digits.
+
+// FormatID writes an id.
+func FormatID(id uint64) string {
+	const digits = "0123456789abcdef"
+	var b [16]byte
+	for i := range b {
+		b[i] = digits[id>>(60-4*i)&15]
+	}
+	return string(b[:])
+}
+
+// ParseID reads an id that [FormatID] wrote.
+func ParseID(s string) (uint64, error) {
+	if len(s) != 16 {
+		return 0, fmt.Errorf("%q is not an id of 16 hexadecimal digits", s)
+	}
+	id, err := strconv.ParseUint(s, 16, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not an id of 16 hexadecimal digits", s)
+	}
+	return id, nil
+}

@@ -1,0 +1,89 @@
+package graphqledge
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+
+	"github.com/graph-gophers/graphql-go"
+
+	"flowbench/flows"
+	"flowbench/sim/edge"
+)
+
+const (
+	path     = "/graphql"
+	jsonType = "application/json"
+
+	// responseType is what a response is called that is one of GraphQL whatever
+	// its status, so that it cannot be a gateway's.
+	responseType = "application/graphql-response+json"
+)
+
+// A request is what is posted.
+type request struct {
+	Query         string         `json:"query"`
+	OperationName string         `json:"operationName,omitempty"`
+	Variables     map[string]any `json:"variables,omitempty"`
+}
+
+// backendHandler serves an endpoint over GraphQL.
+func backendHandler(e flows.Endpoint, maxBody int64) (http.Handler, error) {
+	schema, err := newSchema(e, maxBody)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST "+path, &backend{schema, edge.WrittenLimit(maxBody)})
+	return mux, nil
+}
+
+type backend struct {
+	schema *graphql.Schema
+	limit  int64 // bytes of a request
+}
+
+// ServeHTTP implements [http.Handler].
+func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != jsonType {
+		http.Error(w, "want "+jsonType, http.StatusUnsupportedMediaType)
+		return
+	}
+	var q request
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, b.limit)).Decode(&q); err != nil {
+		edge.WriteProblem(w, readingFailed(err, b.limit))
+		return
+	}
+	resp := b.schema.Exec(r.Context(), q.Query, q.OperationName, q.Variables)
+	if err := r.Context().Err(); err != nil {
+		// The response looks like that to a refused document, and resolvers have run.
+		edge.WriteProblem(w, flows.Unknown(flows.Canceled, fmt.Errorf("resolve: %w", err)))
+		return
+	}
+	code := http.StatusOK
+	if len(resp.Data) == 0 || string(resp.Data) == "null" { // no resolver ran
+		code = http.StatusBadRequest
+	}
+	body, err := json.Marshal(resp)
+	if err != nil {
+		edge.WriteProblem(w, flows.Unknown(flows.Internal, fmt.Errorf("write response: %w", err)))
+		return
+	}
+	w.Header().Set("Content-Type", responseType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(code)
+	_, _ = w.Write(body) // a client that has gone knows it
+}
+
+// readingFailed returns what it means that a request cannot be read: nothing
+// was done.
+func readingFailed(err error, limit int64) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return flows.Fail(flows.TooLarge, fmt.Errorf("the request is over %d bytes", limit))
+	}
+	return flows.Fail(flows.Rejected, fmt.Errorf("read request: %w", err))
+}

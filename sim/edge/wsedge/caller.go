@@ -1,0 +1,314 @@
+package wsedge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+
+	"flowbench/flows"
+	"flowbench/sim/edge"
+)
+
+// A caller is one client. It has one socket, or none.
+type caller struct {
+	url     string
+	http    *http.Client
+	bounds  bounds
+	timeout time.Duration
+	meter   *edge.Meter
+	life    context.Context
+	end     context.CancelFunc
+	work    sync.WaitGroup
+
+	mu      sync.Mutex
+	socket  *socket  // the last one; nil before the first
+	dialing *dialing // nil if nobody dials
+	closed  bool
+}
+
+// A dialing is an attempt to get a socket, which all calls wait for together.
+type dialing struct {
+	done   chan struct{}
+	socket *socket
+	err    error
+}
+
+// Call implements [flows.Caller].
+func (c *caller) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answer, error] {
+	return flows.Single(func() (flows.Answer, error) { return c.call(ctx, call) })
+}
+
+// Close implements [flows.Caller]. Calls that are under way end as unknown.
+func (c *caller) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	s := c.socket
+	c.mu.Unlock()
+	c.end()
+	if s != nil {
+		s.lose(flows.Unknown(flows.Canceled, flows.ErrClosed))
+	}
+	c.work.Wait()
+	c.http.CloseIdleConnections()
+	return nil
+}
+
+var (
+	errNotText = errors.New("the key is not UTF-8, and JSON knows no other text")
+	errLost    = errors.New("the socket was lost before the call was made")
+)
+
+// attempts is how many sockets a call tries that are lost before it was made.
+const attempts = 3
+
+func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
+	if !utf8.ValidString(call.Key) {
+		return flows.Answer{}, flows.Fail(flows.Rejected, errNotText)
+	}
+	if int64(len(call.Body)) > c.bounds.body {
+		return flows.Answer{}, flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", c.bounds.body))
+	}
+	c.meter.Requests.Add(1)
+	for range attempts {
+		s, err := c.connect(ctx)
+		if err != nil {
+			return flows.Answer{}, err
+		}
+		n, replies, err := s.send(call)
+		if errors.Is(err, errLost) {
+			continue
+		}
+		if err != nil {
+			return flows.Answer{}, err
+		}
+		select {
+		case r := <-replies:
+			if r.err != nil {
+				return flows.Answer{}, r.err
+			}
+			return r.message.answer(c.bounds.body)
+		case <-ctx.Done():
+			s.takeBack(n)
+			return flows.Answer{}, gaveUp("answer", ctx.Err())
+		}
+	}
+	return flows.Answer{}, flows.Fail(flows.Unreachable, errLost)
+}
+
+// gaveUp returns the error of a call that waits no longer. That is never called
+// a failure, even if nothing had been sent: patience ended and not the path.
+func gaveUp(what string, err error) error {
+	_, class := flows.OutcomeOf(err)
+	return flows.Unknown(class, fmt.Errorf("await %s: %w", what, err))
+}
+
+// connect returns the socket, or a new one if there is none any more.
+func (c *caller) connect(ctx context.Context) (*socket, error) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil, fmt.Errorf("connect: %w", flows.ErrClosed)
+	}
+	if s := c.socket; s != nil && !s.lost() {
+		c.mu.Unlock()
+		return s, nil
+	}
+	d := c.dialing
+	if d == nil {
+		d = &dialing{done: make(chan struct{})}
+		c.dialing = d
+		c.work.Go(func() { c.dial(d) })
+	}
+	c.mu.Unlock()
+	select {
+	case <-d.done:
+		return d.socket, d.err
+	case <-ctx.Done():
+		return nil, gaveUp("connection", ctx.Err())
+	}
+}
+
+// dial makes an attempt to get a socket.
+func (c *caller) dial(d *dialing) {
+	ctx, cancel := context.WithTimeout(c.life, c.timeout)
+	defer cancel()
+	conn, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{HTTPClient: c.http})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer close(d.done)
+	c.dialing = nil
+	switch {
+	case err != nil:
+		d.err = notConnected(resp, err)
+	case c.closed:
+		_ = conn.CloseNow() // nobody has used it
+		d.err = fmt.Errorf("connect: %w", flows.ErrClosed)
+	default:
+		conn.SetReadLimit(c.bounds.message)
+		d.socket = newSocket(c, conn)
+		c.socket = d.socket
+	}
+}
+
+// notConnected returns what it means that there is no socket: the calls that
+// waited for it have certainly not been made.
+func notConnected(resp *http.Response, err error) error {
+	class := flows.Unreachable
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		class = flows.Refused
+	}
+	if resp != nil && resp.Body != nil {
+		text, _ := io.ReadAll(resp.Body) // what can be had of it; it is short
+		if problem := edge.ReadProblem(resp, text); problem != nil {
+			if o, c := flows.OutcomeOf(problem); o == flows.Failed {
+				class = c
+			}
+		}
+	}
+	return flows.Fail(class, fmt.Errorf("connect: %w", err))
+}
+
+// A socket is the client's end of a socket.
+type socket struct {
+	conn   *websocket.Conn
+	out    outbox
+	bounds bounds
+	work   *sync.WaitGroup
+	ended  chan struct{}
+
+	mu      sync.Mutex
+	last    uint64                // number of a call
+	waiting map[uint64]chan reply // for answers
+	err     error                 // of calls that are under way when the socket is lost
+}
+
+// A reply is how a call ends.
+type reply struct {
+	message answered
+	err     error
+}
+
+// newSocket starts what a socket needs. The caller holds its lock and is not
+// closed.
+func newSocket(c *caller, conn *websocket.Conn) *socket {
+	s := &socket{
+		conn: conn, bounds: c.bounds, work: &c.work, ended: make(chan struct{}), waiting: make(map[uint64]chan reply),
+		out: outbox{send: sender(conn, c.bounds.write), capacity: c.bounds.waiting},
+	}
+	c.work.Go(s.receive)
+	c.work.Go(func() {
+		if err := keepAlive(conn, s.bounds, s.ended); err != nil {
+			s.lose(flows.Unknown(flows.Disconnected, fmt.Errorf("socket: %w", err)))
+		}
+	})
+	return s
+}
+
+// send sends a call and returns where its end will be told. errLost says that
+// the socket was lost, and the call not made.
+func (s *socket) send(call flows.Call) (n uint64, ended <-chan reply, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return 0, nil, errLost
+	}
+	s.last++
+	n = s.last
+	message, err := appendCall(make([]byte, 0, len(call.Body)*4/3+len(call.Key)+96), n, call)
+	switch {
+	case err != nil:
+		return 0, nil, flows.Fail(flows.Internal, err)
+	case int64(len(message)) > s.bounds.message:
+		// The server would end the socket, and other calls with it.
+		return 0, nil, flows.Fail(flows.TooLarge, fmt.Errorf("the message is over %d bytes", s.bounds.message))
+	}
+	replies := make(chan reply, 1)
+	s.waiting[n] = replies
+	if err := s.put(message); err != nil {
+		delete(s.waiting, n)
+		return 0, nil, err
+	}
+	return n, replies, nil
+}
+
+// put queues a message. A goroutine of its own writes, since a call must be able
+// to end while the connection is stuck.
+func (s *socket) put(message []byte) error {
+	writer, err := s.out.put(message)
+	switch {
+	case errors.Is(err, errSlow):
+		return flows.Fail(flows.Overloaded, errSlow)
+	case err != nil:
+		return errLost
+	case writer:
+		s.work.Go(s.out.write)
+	}
+	return nil
+}
+
+// takeBack forgets a call and tells the server that nobody waits for it.
+func (s *socket) takeBack(n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.waiting[n]; !ok || s.err != nil {
+		return
+	}
+	delete(s.waiting, n)
+	_ = s.put(appendCancel(nil, n)) // without it the answer comes, and nobody waits for it
+}
+
+func (s *socket) lost() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err != nil
+}
+
+// receive takes answers until the socket is lost.
+func (s *socket) receive() {
+	for {
+		_, message, err := s.conn.Read(context.Background()) // closing the connection ends it
+		if err != nil {
+			s.lose(flows.Unknown(flows.Disconnected, fmt.Errorf("socket: %w", err)))
+			return
+		}
+		var m answered
+		if err := json.Unmarshal(message, &m); err != nil {
+			s.lose(flows.Unknown(flows.Corrupt, fmt.Errorf("read message: %w", err)))
+			return
+		}
+		s.mu.Lock()
+		replies, ok := s.waiting[m.N]
+		delete(s.waiting, m.N)
+		s.mu.Unlock()
+		if ok {
+			replies <- reply{message: m}
+		}
+	}
+}
+
+// lose closes the socket and ends all calls on it with err.
+func (s *socket) lose(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return
+	}
+	s.err = err
+	close(s.ended)
+	s.out.close(errLost)
+	for n, replies := range s.waiting {
+		replies <- reply{err: err}
+		delete(s.waiting, n)
+	}
+	_ = s.conn.CloseNow() // whatever it says, it is closed
+}

@@ -1,0 +1,384 @@
+package wsedge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"go.uber.org/goleak"
+
+	"flowbench/flows"
+	"flowbench/sim/edge"
+	"flowbench/sim/edge/edgetest"
+	"flowbench/sim/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformance(t *testing.T) {
+	edgetest.Test(t, func(c edge.Config) flows.Edge { return New(c) })
+}
+
+// patience is how long a test waits for what should be there soon.
+const patience = 20 * time.Second
+
+// serve makes a number of backends reachable for the length of a test, with
+// bounds as change makes them, and returns the edge and the address.
+func serve(t *testing.T, backends int, change func(*bounds), f func(context.Context, flows.Call) (flows.Answer, error),
+) (*Edge, string) {
+	t.Helper()
+	e := New(edge.Config{
+		Timeout: patience, MaxBody: 64 << 10, Meter: &edge.Meter{}, Dial: wire.Loopback(),
+		Log: slog.New(slog.DiscardHandler),
+	})
+	change(&e.bounds)
+	endpoints := make([]flows.Endpoint, backends)
+	for i := range endpoints {
+		endpoints[i] = func(ctx context.Context, c flows.Call) iter.Seq2[flows.Answer, error] {
+			return flows.Single(func() (flows.Answer, error) { return f(ctx, c) })
+		}
+	}
+	s, err := e.Listen(t.Context(), "part", endpoints...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	address, err := e.Address("part")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, address
+}
+
+func asIs(*bounds) {}
+
+func echo(_ context.Context, c flows.Call) (flows.Answer, error) {
+	return flows.Answer{Body: c.Body}, nil
+}
+
+// dial opens a socket as somebody else's client would.
+func dial(t *testing.T, address string, header http.Header) (*websocket.Conn, error) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{}}
+	t.Cleanup(client.CloseIdleConnections)
+	conn, _, err := websocket.Dial(t.Context(), "ws://"+address+path,
+		&websocket.DialOptions{HTTPClient: client, HTTPHeader: header})
+	if err == nil {
+		conn.SetReadLimit(1 << 20)
+		t.Cleanup(func() { _ = conn.CloseNow() }) // most tests have closed it
+	}
+	return conn, err
+}
+
+// connected is dial where it must succeed.
+func connected(t *testing.T, address string) *websocket.Conn {
+	t.Helper()
+	conn, err := dial(t, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func write(t *testing.T, conn *websocket.Conn, message string) {
+	t.Helper()
+	if err := conn.Write(t.Context(), websocket.MessageText, []byte(message)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMessagesAreWhatTheDocumentationSays(t *testing.T) {
+	_, address := serve(t, 1, asIs, func(_ context.Context, c flows.Call) (flows.Answer, error) {
+		switch c.Kind {
+		case flows.StatusOf:
+			return flows.Answer{Status: flows.Pending, RetryAfter: 10 * time.Millisecond}, nil
+		case flows.Query:
+			return flows.Answer{}, flows.Fail(flows.Rejected, errors.New("no \"such\" key"))
+		default:
+			return flows.Answer{Body: c.Body}, nil
+		}
+	})
+	conn := connected(t, address)
+	for asked, want := range map[string]string{
+		`{"n":1,"verb":"submit","id":"000000000000000a","key":"k","body":"eHl6"}`: `{"n":1,"status":"done",` +
+			`"body":"eHl6"}`,
+		`{"n":2,"verb":"status","id":"000000000000000a"}`: `{"n":2,"status":"pending","retry_after_ms":10}`,
+		`{"n":3,"verb":"query","id":"000000000000000a","key":"k"}`: `{"n":3,"status":"error",` +
+			`"detail":"no \"such\" key","outcome":"failed","class":"rejected"}`,
+		`{"n":4,"verb":"dance","id":"000000000000000a"}`: `{"n":4,"status":"error",` +
+			`"detail":"there is no verb \"dance\"","outcome":"failed","class":"rejected"}`,
+		`{"n":5,"verb":"query","id":"10"}`: `{"n":5,"status":"error",` +
+			`"detail":"id: \"10\" is not an id of 16 hexadecimal digits","outcome":"failed","class":"rejected"}`,
+	} {
+		write(t, conn, asked)
+		_, got, err := conn.Read(t.Context())
+		if err != nil || string(got) != want {
+			t.Errorf("%s is answered %s, %v; want %s", asked, got, err, want)
+		}
+	}
+}
+
+// TestPagesOfOtherOriginsAreRefused asks through a balancer as well, which must
+// not hide from the backend what the browser asked for.
+func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
+	for _, backends := range []int{1, 2} {
+		_, address := serve(t, backends, asIs, echo)
+		for origin, want := range map[string]bool{
+			"": true, "http://" + address: true, "http://example.com": false, "null": false,
+		} {
+			header := http.Header{}
+			if origin != "" {
+				header.Set("Origin", origin)
+			}
+			if _, err := dial(t, address, header); (err == nil) != want {
+				t.Errorf("with %d backends origin %q ends as %v; want it accepted: %v", backends, origin, err, want)
+			}
+		}
+	}
+}
+
+func TestNonsenseEndsTheSocketWithAReason(t *testing.T) {
+	_, address := serve(t, 1, asIs, echo)
+	for _, tt := range []struct {
+		kind    websocket.MessageType
+		message string
+		want    websocket.StatusCode
+	}{
+		{websocket.MessageText, "{", websocket.StatusInvalidFramePayloadData},
+		{websocket.MessageText, `{"n":-1}`, websocket.StatusInvalidFramePayloadData},
+		{websocket.MessageText, `{"n":1,"verb":"submit","body":"?"}`, websocket.StatusInvalidFramePayloadData},
+		{websocket.MessageBinary, "{}", websocket.StatusUnsupportedData},
+		{websocket.MessageText, strings.Repeat("x", 1<<20), websocket.StatusMessageTooBig},
+	} {
+		conn := connected(t, address)
+		_ = conn.Write(t.Context(), tt.kind, []byte(tt.message)) // the server may end the socket before all is sent
+		if _, got, err := conn.Read(t.Context()); websocket.CloseStatus(err) != tt.want {
+			t.Errorf("%.40s ends as %q, %v; want status %d", tt.message, got, err, tt.want)
+		}
+	}
+}
+
+func TestTheCallsOfASocketAreBounded(t *testing.T) {
+	const limit = 3
+	_, address := serve(t, 1, func(b *bounds) { b.calls = limit },
+		func(ctx context.Context, _ flows.Call) (flows.Answer, error) {
+			<-ctx.Done()
+			return flows.Answer{}, ctx.Err()
+		})
+	conn := connected(t, address)
+	for n := range limit + 1 {
+		write(t, conn, fmt.Sprintf(`{"n":%d,"verb":"status","id":"0000000000000001"}`, n))
+	}
+	_, got, err := conn.Read(t.Context())
+	if err != nil || !strings.HasPrefix(string(got), `{"n":3,`) || !strings.Contains(string(got), `"overloaded"`) {
+		t.Errorf("one call too many is answered %s, %v; want overloaded", got, err)
+	}
+	write(t, conn, `{"n":0,"verb":"status","id":"0000000000000001"}`)
+	_, got, err = conn.Read(t.Context())
+	if err != nil || !strings.Contains(string(got), "call 0 is under way") {
+		t.Errorf("a number that is in use is answered %s, %v; want a refusal", got, err)
+	}
+}
+
+// TestASlowClientIsDropped asks for far more than fits into buffers, and reads
+// only then.
+func TestASlowClientIsDropped(t *testing.T) {
+	const capacity, size, calls = 1 << 20, 48 << 10, 1000
+	_, address := serve(t, 1, func(b *bounds) { b.waiting = capacity }, echo)
+	conn := connected(t, address)
+	message := fmt.Sprintf(`"verb":"submit","id":"0000000000000001","body":"%s"}`, strings.Repeat("A", size/3*4))
+	for n := range calls {
+		write(t, conn, fmt.Sprintf(`{"n":%d,%s`, n, message))
+	}
+	got := 0
+	for {
+		_, _, err := conn.Read(t.Context())
+		if err == nil {
+			got++
+			continue
+		}
+		if c := websocket.CloseStatus(err); c != websocket.StatusPolicyViolation || got == calls {
+			t.Errorf("the socket ends after %d answers as %v; want it dropped as too slow", got, err)
+		}
+		return
+	}
+}
+
+// TestAnOutboxHoldsNoMoreThanItsCapacity stops the writer of an outbox.
+func TestAnOutboxHoldsNoMoreThanItsCapacity(t *testing.T) {
+	sent := 0
+	o := &outbox{capacity: 10, send: func([]byte) error { sent++; return nil }}
+	for i, tt := range []struct {
+		size   int
+		writer bool
+		err    error
+	}{{100, true, nil}, {1, false, errSlow}} {
+		if writer, err := o.put(make([]byte, tt.size)); writer != tt.writer || !errors.Is(err, tt.err) {
+			t.Errorf("message %d: got %v, %v; want %v, %v", i, writer, err, tt.writer, tt.err)
+		}
+	}
+	o.write()
+	for i := range 3 {
+		if writer, err := o.put(make([]byte, 5)); writer != (i == 0) || (err == nil) != (i < 2) {
+			t.Errorf("message %d of half the capacity: got %v, %v", i, writer, err)
+		}
+	}
+	o.close(errLost)
+	o.write()
+	if _, err := o.put(nil); sent != 1 || !errors.Is(err, errLost) {
+		t.Errorf("%d messages were sent, and a closed outbox says %v; want 1, and why it was closed", sent, err)
+	}
+}
+
+// quick has both ends ask soon whether the other is there.
+func quick(b *bounds) { b.silence, b.response = 20*time.Millisecond, 50*time.Millisecond }
+
+// TestASilentServerIsNoticed has a client call a server that does not read, so
+// that no pong comes.
+func TestASilentServerIsNoticed(t *testing.T) {
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		<-release
+		_ = conn.CloseNow() // the client has gone
+	}))
+	defer server.Close()
+	defer close(release)
+	life, end := context.WithCancel(t.Context())
+	c := &caller{
+		url: "ws://" + server.Listener.Addr().String(), http: &http.Client{Transport: &http.Transport{}},
+		timeout: patience, meter: &edge.Meter{}, life: life, end: end,
+		bounds: bounds{message: 1 << 20, body: 1 << 20, waiting: 1 << 20, write: patience},
+	}
+	quick(&c.bounds)
+	_, err := flows.First(t.Context(), c, flows.Call{Verb: flows.Submit, ID: 1})
+	if o, class := flows.OutcomeOf(err); o != flows.Undecided || class != flows.Disconnected {
+		t.Errorf("a call to a silent server ends as %v, %s (%v); want unknown, disconnected", o, class, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestASilentClientIsNoticed has a client that does not read call a server.
+func TestASilentClientIsNoticed(t *testing.T) {
+	told := make(chan struct{})
+	_, address := serve(t, 1, quick, func(ctx context.Context, _ flows.Call) (flows.Answer, error) {
+		<-ctx.Done()
+		close(told)
+		return flows.Answer{}, ctx.Err()
+	})
+	conn := connected(t, address)
+	write(t, conn, `{"n":1,"verb":"status","id":"0000000000000001"}`)
+	select {
+	case <-told:
+	case <-time.After(patience):
+		t.Error("the server does not notice that its client is silent")
+	}
+}
+
+func TestPingsKeepAQuietSocketOpen(t *testing.T) {
+	often := func(b *bounds) { b.silence, b.response = time.Millisecond, patience }
+	e, _ := serve(t, 2, often, echo)
+	caller, err := e.Dial(t.Context(), "part", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caller.Close()
+	var first *socket
+	for range 200 {
+		if _, err := flows.First(t.Context(), caller, flows.Call{Verb: flows.Submit, ID: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if s := socketOf(caller); first == nil {
+			first = s
+		} else if s != first {
+			t.Fatal("the client has another socket")
+		}
+	}
+}
+
+func socketOf(c flows.Caller) *socket {
+	caller := c.(*caller)
+	caller.mu.Lock()
+	defer caller.mu.Unlock()
+	return caller.socket
+}
+
+func TestAClosedClientMakesNoCalls(t *testing.T) {
+	e, _ := serve(t, 1, asIs, echo)
+	caller, err := e.Dial(t.Context(), "part", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := caller.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := flows.First(t.Context(), caller, flows.Call{}); !errors.Is(err, flows.ErrClosed) {
+		t.Errorf("a call ends as %v; want closed", err)
+	}
+}
+
+func TestAKeyThatIsNoTextFails(t *testing.T) {
+	e, _ := serve(t, 1, asIs, echo)
+	caller, err := e.Dial(t.Context(), "part", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caller.Close()
+	_, err = flows.First(t.Context(), caller, flows.Call{Verb: flows.Fetch, Kind: flows.Query, Key: "\xff"})
+	if o, c := flows.OutcomeOf(err); o != flows.Failed || c != flows.Rejected {
+		t.Errorf("ends as %v, %s (%v); want failed, rejected", o, c, err)
+	}
+}
+
+// FuzzTake gives the server's reader what anybody may send.
+func FuzzTake(f *testing.F) {
+	f.Add([]byte(`{"n":1,"verb":"submit","id":"000000000000000a","key":"k","body":"eHl6"}`))
+	f.Add([]byte(`{"n":1,"verb":"cancel"}`))
+	f.Fuzz(func(t *testing.T, message []byte) {
+		var m asked
+		if json.Unmarshal(message, &m) != nil {
+			return
+		}
+		c, err := m.call()
+		if err != nil {
+			return
+		}
+		again, err := appendCall(nil, m.N, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back asked
+		if err := json.Unmarshal(again, &back); err != nil {
+			t.Fatalf("%s is written as %s, which cannot be read: %v", message, again, err)
+		}
+		if d, err := back.call(); err != nil || d.Verb != c.Verb || d.Kind != c.Kind || d.ID != c.ID ||
+			c.Kind != flows.StatusOf && d.Key != c.Key || string(d.Body) != string(c.Body) {
+			t.Errorf("%+v is written and read as %+v, %v", c, d, err)
+		}
+	})
+}

@@ -1,0 +1,133 @@
+package wsedge
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"flowbench/flows"
+	"flowbench/sim/edge"
+)
+
+// The verbs and statuses of messages.
+const (
+	verbSubmit    = "submit"
+	verbStatus    = "status"
+	verbQuery     = "query"
+	verbCancel    = "cancel"
+	statusDone    = "done"
+	statusPending = "pending"
+	statusError   = "error"
+)
+
+// An asked is a message of a client as the server reads it.
+type asked struct {
+	N    uint64 `json:"n"`
+	Verb string `json:"verb"`
+	ID   string `json:"id"`
+	Key  string `json:"key"`
+	Body []byte `json:"body"`
+}
+
+// appendCall appends the message that makes a call. Messages are appended and
+// not marshalled, which takes a third of the time; the key, which may be any
+// text, is left to the library.
+func appendCall(b []byte, n uint64, c flows.Call) ([]byte, error) {
+	verb := verbQuery
+	switch {
+	case c.Verb == flows.Submit:
+		verb = verbSubmit
+	case c.Kind == flows.StatusOf:
+		verb = verbStatus
+	}
+	b = append(appendNumber(b, n), `,"verb":"`...)
+	b = append(append(b, verb...), `","id":"`...)
+	b = append(append(b, edge.FormatID(c.ID)...), '"')
+	if verb != verbStatus {
+		key, err := json.Marshal(c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("write key: %w", err)
+		}
+		b = append(append(b, `,"key":`...), key...)
+	}
+	if verb == verbSubmit {
+		b = appendBody(b, c.Body)
+	}
+	return append(b, '}'), nil
+}
+
+// appendCancel appends the message that takes a call back.
+func appendCancel(b []byte, n uint64) []byte {
+	return append(appendNumber(b, n), `,"verb":"cancel"}`...)
+}
+
+func appendNumber(b []byte, n uint64) []byte { return strconv.AppendUint(append(b, `{"n":`...), n, 10) }
+
+func appendBody(b, body []byte) []byte {
+	b = base64.StdEncoding.AppendEncode(append(b, `,"body":"`...), body)
+	return append(b, '"')
+}
+
+// call returns the call that a message makes.
+func (m *asked) call() (flows.Call, error) {
+	id, err := edge.ParseID(m.ID)
+	if err != nil {
+		return flows.Call{}, flows.Fail(flows.Rejected, fmt.Errorf("id: %w", err))
+	}
+	c := flows.Call{Verb: flows.Fetch, ID: id, Key: m.Key}
+	switch m.Verb {
+	case verbSubmit:
+		c.Verb, c.Kind, c.Body = flows.Submit, flows.Command, m.Body
+	case verbStatus:
+		c.Kind = flows.StatusOf
+	case verbQuery:
+		c.Kind = flows.Query
+	default:
+		return c, flows.Fail(flows.Rejected, fmt.Errorf("there is no verb %q", m.Verb))
+	}
+	return c, nil
+}
+
+// An answered is a message of the server as a client reads it.
+type answered struct {
+	N            uint64 `json:"n"`
+	Status       string `json:"status"`
+	Body         []byte `json:"body,omitempty"`
+	RetryAfterMs int64  `json:"retry_after_ms,omitempty"`
+	edge.Fault
+}
+
+// appendAnswer appends the message that answers call n.
+func appendAnswer(b []byte, n uint64, a flows.Answer) []byte {
+	b = appendNumber(b, n)
+	if a.Status == flows.Pending {
+		b = append(b, `,"status":"pending","retry_after_ms":`...)
+		return append(strconv.AppendInt(b, max(a.RetryAfter.Milliseconds(), 1), 10), '}')
+	}
+	b = append(b, `,"status":"done"`...)
+	return append(appendBody(b, a.Body), '}')
+}
+
+// appendError appends the message that answers call n with an error.
+func appendError(b []byte, n uint64, err error) []byte {
+	text, _ := json.Marshal(answered{N: n, Status: statusError, Fault: edge.FaultOf(err)}) // strings always encode
+	return append(b, text...)
+}
+
+// answer returns what the message says, or the error that it stands for.
+func (m *answered) answer(maxBody int64) (flows.Answer, error) {
+	switch {
+	case m.Status == statusError:
+		return flows.Answer{}, m.Err()
+	case m.Status == statusPending:
+		return flows.Answer{Status: flows.Pending, RetryAfter: time.Duration(m.RetryAfterMs) * time.Millisecond}, nil
+	case m.Status != statusDone:
+		return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("status %q is none", m.Status))
+	case int64(len(m.Body)) > maxBody:
+		return flows.Answer{}, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", maxBody))
+	default:
+		return flows.Answer{Status: flows.Done, Body: m.Body}, nil
+	}
+}
