@@ -2,6 +2,7 @@ package wsedge
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -171,6 +172,19 @@ func TestNonsenseEndsTheSocketWithAReason(t *testing.T) {
 		_ = conn.Write(t.Context(), tt.kind, []byte(tt.message)) // the server may end the socket before all is sent
 		if _, got, err := conn.Read(t.Context()); websocket.CloseStatus(err) != tt.want {
 			t.Errorf("%.40s ends as %q, %v; want status %d", tt.message, got, err, tt.want)
+		}
+	}
+}
+
+// TestTheServerItselfRefusesLargeBodies sends what our own client would not.
+func TestTheServerItselfRefusesLargeBodies(t *testing.T) {
+	_, address := serve(t, 1, asIs, echo)
+	conn := connected(t, address)
+	for size, want := range map[int]string{64 << 10: `"done"`, 64<<10 + 3: `"outcome":"failed","class":"too-large"`} {
+		body := base64.StdEncoding.EncodeToString(make([]byte, size))
+		write(t, conn, `{"n":1,"verb":"submit","id":"0000000000000001","body":"`+body+`"}`)
+		if _, got, err := conn.Read(t.Context()); err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("%d bytes are answered %.100s, %v; want %s", size, got, err, want)
 		}
 	}
 }
