@@ -214,7 +214,7 @@ func TestTheCallsOfASocketAreBounded(t *testing.T) {
 // TestASlowClientIsDropped asks for far more than fits into buffers, and reads
 // only then.
 func TestASlowClientIsDropped(t *testing.T) {
-	const capacity, size, calls = 1 << 20, 48 << 10, 1000
+	const capacity, size, calls = 1 << 20, 48 << 10, 300
 	_, address := serve(t, 1, func(b *bounds) { b.waiting = capacity }, echo)
 	conn := connected(t, address)
 	message := fmt.Sprintf(`"verb":"submit","id":"0000000000000001","body":"%s"}`, strings.Repeat("A", size/3*4))
