@@ -209,7 +209,7 @@ type Cost struct {
 	BrokerMsgs       *float64 `json:"broker_msgs,omitempty"`       // messages published to the broker, answers included
 	BrokerDeliveries *float64 `json:"broker_deliveries,omitempty"` // messages received from it
 	BrokerBytes      *float64 `json:"broker_bytes,omitempty"`      // both ways, on all connections, protocol included
-	HTTPRequests     *float64 `json:"http_requests,omitempty"`     // polls and the hops behind a balancer included
+	HTTPRequests     *float64 `json:"http_requests,omitempty"`     // calls over the edge; polls and hops included
 	HTTPBytes        *float64 `json:"http_bytes,omitempty"`        // both ways, on all connections, headers included
 	// CPU time of the flowbench process, generator included.
 	CPUus *float64 `json:"cpu_us,omitempty"`

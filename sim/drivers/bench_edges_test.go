@@ -170,7 +170,7 @@ func bareSockets(b *testing.B) func(int) func(context.Context) error {
 		if err != nil {
 			return
 		}
-		defer conn.CloseNow()
+		defer func() { _ = conn.CloseNow() }() // the client has gone
 		for {
 			var m bareMessage
 			if wsjson.Read(r.Context(), conn, &m) != nil || wsjson.Write(r.Context(), conn, m) != nil {

@@ -59,8 +59,8 @@ type Meter struct {
 const grace = 5 * time.Second
 
 // WrittenLimit returns how many bytes a message may have in which a body of up
-// to max bytes travels as base64, with its key and all that is around it.
-func WrittenLimit(max int64) int64 { return (max+2)/3*4 + writtenHeadroom }
+// to limit bytes travels as base64, with its key and all that is around it.
+func WrittenLimit(limit int64) int64 { return (limit+2)/3*4 + writtenHeadroom }
 
 // writtenHeadroom is what a message may have beside its body: as much as an HTTP
 // server takes in headers.

@@ -47,7 +47,7 @@ func (w *Web) Listen(name string, backends ...Backend) (flows.Server, error) {
 	if len(backends) == 0 {
 		return nil, errors.New("listen: no backend")
 	}
-	s := &server{log: w.config.Log}
+	s := &server{log: w.config.Log, taken: newCount()}
 	var addresses []string
 	for i, b := range backends {
 		address, err := s.add(w.config, b)
@@ -105,7 +105,7 @@ type server struct {
 	listeners []net.Listener
 	servers   []*http.Server
 	closing   func()
-	taken     sync.WaitGroup // requests, also those whose connection was taken over
+	taken     *count // requests, also those whose connection was taken over
 }
 
 const maxHeader = 64 << 10
@@ -118,7 +118,7 @@ func (s *server) add(c Config, h http.Handler) (address string, err error) {
 	}
 	s.listeners = append(s.listeners, l)
 	s.servers = append(s.servers, &http.Server{
-		Handler:           tracked{h, &s.taken},
+		Handler:           tracked{h, s.taken},
 		ReadHeaderTimeout: c.Timeout + grace,
 		ReadTimeout:       c.Timeout + grace,
 		WriteTimeout:      c.Timeout + 2*grace,
@@ -132,13 +132,37 @@ func (s *server) add(c Config, h http.Handler) (address string, err error) {
 // tracked counts the requests that a handler is at.
 type tracked struct {
 	http.Handler
-	taken *sync.WaitGroup
+	taken *count
 }
 
 func (t tracked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t.taken.Add(1)
-	defer t.taken.Done()
+	t.taken.add(1)
+	defer t.taken.add(-1)
 	t.Handler.ServeHTTP(w, r)
+}
+
+// A count is a number that can be waited for to be zero. A wait group will not
+// do: a request that was read at the last moment may begin during the wait.
+type count struct {
+	changed *sync.Cond
+	n       int
+}
+
+func newCount() *count { return &count{changed: sync.NewCond(new(sync.Mutex))} }
+
+func (c *count) add(delta int) {
+	c.changed.L.Lock()
+	defer c.changed.L.Unlock()
+	c.n += delta
+	c.changed.Broadcast()
+}
+
+func (c *count) wait() {
+	c.changed.L.Lock()
+	defer c.changed.L.Unlock()
+	for c.n > 0 {
+		c.changed.Wait()
+	}
 }
 
 // abandon closes listeners that will never be served.
@@ -187,7 +211,7 @@ func (s *server) stop() {
 		backends = s.servers[:last]
 	}
 	s.shutDown(backends)
-	s.taken.Wait() // their connections are closed, so they end
+	s.taken.wait() // their connections are closed, so they end
 }
 
 // shutDown ends servers together.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,7 +209,17 @@ func loopback(t *testing.T, b bench) {
 func closedUnderWay(t *testing.T, b bench) {
 	for _, backends := range []int{1, 2} {
 		taken := make(chan flows.Call, 1)
-		endpoint := waiting(taken)
+		var atWork atomic.Bool
+		endpoint := answering(func(ctx context.Context, c flows.Call) (flows.Answer, error) {
+			atWork.Store(true)
+			defer atWork.Store(false)
+			taken <- c
+			<-ctx.Done()
+			for range 1000 {
+				runtime.Gosched() // so that a server that does not wait is seen not to
+			}
+			return flows.Answer{}, ctx.Err()
+		})
 		r := b.serve(t, edge.Config{}, []flows.Endpoint{endpoint, endpoint}[:backends]...)
 		caller := r.dial(t, 0)
 		ended := make(chan error, 1)
@@ -217,6 +229,9 @@ func closedUnderWay(t *testing.T, b bench) {
 		}()
 		<-taken
 		r.stop()
+		if atWork.Load() {
+			t.Error("the server has closed, and its endpoint is at work")
+		}
 		select {
 		case err := <-ended:
 			if o, c := flows.OutcomeOf(err); o != flows.Undecided {

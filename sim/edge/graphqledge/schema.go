@@ -54,7 +54,8 @@ const (
 // so an error is a defect; it is returned all the same.
 func newSchema(e flows.Endpoint, maxBody int64) (*graphql.Schema, error) {
 	s, err := graphql.ParseSchema(sdl, &root{e, maxBody},
-		graphql.UseFieldResolvers(), graphql.DisableFieldSelections(), graphql.DisableIntrospection(),
+		graphql.UseFieldResolvers(), graphql.DisableFieldSelections(),
+		graphql.RestrictIntrospection(func(context.Context) bool { return false }),
 		graphql.MaxQueryLength(maxDocument), graphql.MaxDepth(maxDepth), graphql.MaxSelections(maxSelections),
 	)
 	if err != nil {

@@ -2,6 +2,7 @@ package wsedge
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -175,6 +176,19 @@ func TestNonsenseEndsTheSocketWithAReason(t *testing.T) {
 	}
 }
 
+// TestTheServerItselfRefusesLargeBodies sends what our own client would not.
+func TestTheServerItselfRefusesLargeBodies(t *testing.T) {
+	_, address := serve(t, 1, asIs, echo)
+	conn := connected(t, address)
+	for size, want := range map[int]string{64 << 10: `"done"`, 64<<10 + 3: `"outcome":"failed","class":"too-large"`} {
+		body := base64.StdEncoding.EncodeToString(make([]byte, size))
+		write(t, conn, `{"n":1,"verb":"submit","id":"0000000000000001","body":"`+body+`"}`)
+		if _, got, err := conn.Read(t.Context()); err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("%d bytes are answered %.100s, %v; want %s", size, got, err, want)
+		}
+	}
+}
+
 func TestTheCallsOfASocketAreBounded(t *testing.T) {
 	const limit = 3
 	_, address := serve(t, 1, func(b *bounds) { b.calls = limit },
@@ -200,7 +214,7 @@ func TestTheCallsOfASocketAreBounded(t *testing.T) {
 // TestASlowClientIsDropped asks for far more than fits into buffers, and reads
 // only then.
 func TestASlowClientIsDropped(t *testing.T) {
-	const capacity, size, calls = 1 << 20, 48 << 10, 1000
+	const capacity, size, calls = 1 << 20, 48 << 10, 300
 	_, address := serve(t, 1, func(b *bounds) { b.waiting = capacity }, echo)
 	conn := connected(t, address)
 	message := fmt.Sprintf(`"verb":"submit","id":"0000000000000001","body":"%s"}`, strings.Repeat("A", size/3*4))
