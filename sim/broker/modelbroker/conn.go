@@ -158,6 +158,7 @@ type delivery struct {
 	received bool
 	acked    bool // on the subscriber's side
 	back     bool // with the broker again
+	wait     des.Timer
 }
 
 // deliver sends m to the subscriber.
@@ -169,7 +170,7 @@ func (s *subscription) deliver(m flows.Message) {
 		s.held = append(s.held, d)
 		s.group.held++
 		if wait := s.conn.session.ackWait; wait > 0 {
-			s.conn.session.kernel.AfterFunc(wait, func() { s.takeBack(d) })
+			d.wait = s.conn.session.kernel.AfterFunc(wait, func() { s.takeBack(d) })
 		}
 	}
 	s.conn.down.send(func() { s.arrived.Put(d) })
@@ -212,6 +213,7 @@ func (s *subscription) Ack(_ context.Context, m flows.Message) error {
 	s.conn.up.send(func() {
 		if i := slices.Index(s.held, d); i >= 0 {
 			s.held = slices.Delete(s.held, i, i+1)
+			d.wait.Stop()
 			s.group.held--
 			s.group.dispatch()
 		}

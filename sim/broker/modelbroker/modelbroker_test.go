@@ -150,3 +150,32 @@ func TestWhatIsNotAcknowledgedInTimeComesAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestMessageIdsAreRememberedForAWhile(t *testing.T) {
+	p := broker.Params{"dedup_ms": "10", "link_us": "0", "service_us": "0"}
+	in(t, p, func(ctx context.Context, k *des.Kernel, c flows.Conn) {
+		sub, err := c.Subscribe(ctx, "s", "g")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 25 { // one each millisecond: the first, the eleventh and the twenty-first are stored
+			if err := c.Publish(ctx, flows.Message{Subject: "s", ID: 1}); err != nil {
+				t.Error(err)
+			}
+			_ = k.Sleep(ctx, time.Millisecond)
+		}
+		got := 0
+		for {
+			short, cancel := k.WithTimeout(ctx, time.Millisecond)
+			_, err := sub.Receive(short)
+			cancel()
+			if err != nil {
+				break
+			}
+			got++
+		}
+		if got != 3 {
+			t.Errorf("the message was stored %d times; want 3", got)
+		}
+	})
+}

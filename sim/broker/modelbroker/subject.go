@@ -18,6 +18,13 @@ type subject struct {
 	inWork  int           // messages that wait for the server or are at it
 	groups  []*group      // in the order in which they came to be
 	seen    map[uint64]struct{}
+	recent  []sighting // of the ids in seen, in order
+}
+
+// A sighting is a message id and until when it is remembered.
+type sighting struct {
+	id    uint64
+	until time.Duration
 }
 
 func (s *session) subject(name string) *subject {
@@ -65,6 +72,7 @@ func (sj *subject) leave(sub *subscription) {
 	g := sub.group
 	g.members = slices.DeleteFunc(g.members, func(s *subscription) bool { return s == sub })
 	for _, d := range slices.Backward(sub.held) {
+		d.wait.Stop()
 		g.putBack(d)
 	}
 	sub.held = nil
@@ -109,11 +117,16 @@ func (sj *subject) serve(done func()) {
 // store hands m to every group, unless its id is known.
 func (sj *subject) store(m flows.Message) {
 	if s := sj.session; s.dedup > 0 && m.ID != 0 && !sj.inbox {
+		now := s.kernel.Now()
+		for len(sj.recent) > 0 && sj.recent[0].until <= now {
+			delete(sj.seen, sj.recent[0].id)
+			sj.recent = sj.recent[1:]
+		}
 		if _, known := sj.seen[m.ID]; known {
 			return
 		}
 		sj.seen[m.ID] = struct{}{}
-		s.kernel.AfterFunc(s.dedup, func() { delete(sj.seen, m.ID) })
+		sj.recent = append(sj.recent, sighting{m.ID, now + s.dedup})
 	}
 	for _, g := range sj.groups {
 		g.waiting.Put(m)
