@@ -179,3 +179,27 @@ func TestMessageIdsAreRememberedForAWhile(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatASubscriberHeldComesBackInOrder(t *testing.T) {
+	in(t, broker.Params{"prefetch": "3"}, func(ctx context.Context, _ *des.Kernel, c flows.Conn) {
+		leaving, err := c.Subscribe(ctx, "s", "g")
+		for id := uint64(1); id <= 5 && err == nil; id++ {
+			err = c.Publish(ctx, flows.Message{Subject: "s", ID: id})
+		}
+		if err == nil {
+			err = leaving.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		heir, err := c.Subscribe(ctx, "s", "g")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id := uint64(1); id <= 5; id++ {
+			if m, err := heir.Receive(ctx); err != nil || m.ID != id || m.Ack(ctx) != nil {
+				t.Errorf("received message %d, %v; want %d", m.ID, err, id)
+			}
+		}
+	})
+}
