@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"flowbench/flows"
+	"flowbench/sim"
 	"flowbench/sim/broker"
 )
 
@@ -38,6 +39,11 @@ type Bench struct {
 	// Leftovers returns the names of what exists at the broker under the
 	// prefix. Without it, nobody checks that sessions clean up.
 	Leftovers func(t *testing.T, prefix string) []string
+
+	// Runtime is what the broker lives in, if that is not the wall clock. Run then
+	// runs body inside it, and returns when body has returned.
+	Runtime flows.Runtime
+	Run     func(t *testing.T, body func(ctx context.Context))
 }
 
 // patience is how long a case waits for what should be there soon. It is long,
@@ -57,6 +63,12 @@ type testCase struct {
 
 // Test runs the suite against a driver.
 func Test(t *testing.T, b Bench) {
+	if b.Runtime == nil {
+		wall := sim.NewWall()
+		defer wall.Close()
+		b.Runtime = wall
+		b.Run = func(t *testing.T, body func(context.Context)) { body(t.Context()) }
+	}
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
 			params := b.params()
@@ -66,11 +78,13 @@ func Test(t *testing.T, b Bench) {
 			if c.remote && b.Driver.Server == "" {
 				t.Skipf("%s lives in this process: there is no connection to cut", b.Driver.Name)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
-			defer cancel()
-			r := open(t, ctx, b)
-			c.run(t, ctx, r)
-			r.close(t)
+			b.Run(t, func(ctx context.Context) {
+				ctx, cancel := b.Runtime.WithTimeout(ctx, 2*patience)
+				defer cancel()
+				r := open(t, ctx, b)
+				c.run(t, ctx, r)
+				r.close(t, ctx)
+			})
 		})
 	}
 }
@@ -147,7 +161,7 @@ func (r *rig) config() broker.Config {
 }
 
 // close closes what the case has opened and expects that to work.
-func (r *rig) close(t *testing.T) {
+func (r *rig) close(t *testing.T, ctx context.Context) {
 	t.Helper()
 	r.cutter.Up()
 	for _, c := range r.conns {
@@ -156,11 +170,17 @@ func (r *rig) close(t *testing.T) {
 		}
 	}
 	r.conns = nil
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	ctx, cancel := r.bench.Runtime.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if err := r.session.Close(ctx); err != nil {
 		t.Errorf("close session: %v", err)
 	}
+}
+
+// fork runs f beside the case.
+func (r *rig) fork(ctx context.Context, f func(ctx context.Context)) (wait func()) {
+	ended := r.bench.Runtime.Go(ctx, f)
+	return func() { _ = ended(context.WithoutCancel(ctx)) } // f ends with its context at the latest
 }
 
 // connect opens a connection that ends with the case.
@@ -236,8 +256,6 @@ func receive(t *testing.T, ctx context.Context, s flows.Subscription) flows.Mess
 // take returns the next message, not acknowledged.
 func take(t *testing.T, ctx context.Context, s flows.Subscription) flows.Message {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	m, err := s.Receive(ctx)
 	if err != nil {
 		t.Fatalf("receive: %v", err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,14 +14,15 @@ import (
 func cancelled(t *testing.T, ctx context.Context, r *rig) {
 	s := subscribe(t, ctx, r.connect(t, ctx, "one"), "silent", "g")
 	const wait = 20 * time.Millisecond
-	limited, stop := context.WithTimeout(ctx, wait)
+	begin := r.bench.Runtime.Now() // before the deadline is fixed, or the wait seems too short
+	limited, stop := r.bench.Runtime.WithTimeout(ctx, wait)
 	defer stop()
-	begin := time.Now()
 	_, err := s.Receive(limited)
-	if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took < wait || took > promptly {
+	took := r.bench.Runtime.Now() - begin
+	if !errors.Is(err, context.DeadlineExceeded) || took < wait || took > promptly {
 		t.Errorf("receive returned %v after %v; want deadline exceeded after %v", err, took, wait)
 	}
-	ended, end := context.WithCancel(ctx)
+	ended, end := r.bench.Runtime.WithTimeout(ctx, patience)
 	end()
 	if _, err := s.Receive(ended); !errors.Is(err, context.Canceled) {
 		t.Errorf("receive with a cancelled context returned %v; want context canceled", err)
@@ -34,19 +34,18 @@ func nothingSwallowed(t *testing.T, ctx context.Context, r *rig) {
 	pub := r.connect(t, ctx, "publisher")
 	s := subscribe(t, ctx, r.connect(t, ctx, "consumer"), "impatient", "g")
 	const n = 200
-	var all sync.WaitGroup
-	all.Go(func() {
+	published := r.fork(ctx, func(ctx context.Context) {
 		for id := uint64(1); id <= n; id++ {
 			if err := pub.Publish(ctx, flows.Message{Subject: "impatient", ID: id}); err != nil {
 				t.Errorf("publish: %v", err)
 			}
 		}
 	})
-	limited, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := r.bench.Runtime.WithTimeout(ctx, patience)
 	defer cancel()
 	var seen tally
 	for got := 0; got < n && limited.Err() == nil; {
-		short, stop := context.WithTimeout(limited, 50*time.Microsecond)
+		short, stop := r.bench.Runtime.WithTimeout(limited, 50*time.Microsecond)
 		m, err := s.Receive(short)
 		stop()
 		switch {
@@ -59,7 +58,7 @@ func nothingSwallowed(t *testing.T, ctx context.Context, r *rig) {
 			t.Fatalf("receive: %v", err)
 		}
 	}
-	all.Wait()
+	published()
 	seen.wantEachOnce(t, n)
 }
 
@@ -169,11 +168,8 @@ func closeBarrier(t *testing.T, ctx context.Context, r *rig) {
 	leaver, stayer := r.connect(t, ctx, "leaver"), r.connect(t, ctx, "stayer")
 	leaving := subscribe(t, ctx, leaver, "barrier", "g")
 	staying := subscribe(t, ctx, stayer, "barrier", "g")
-	waiting := make(chan error, 1)
-	go func() {
-		_, err := leaving.Receive(ctx)
-		waiting <- err
-	}()
+	var ended error
+	returned := r.fork(ctx, func(ctx context.Context) { _, ended = leaving.Receive(ctx) })
 	r.disconnect(t, leaver)
 	const n = 50
 	for id := uint64(1); id <= n; id++ {
@@ -184,8 +180,8 @@ func closeBarrier(t *testing.T, ctx context.Context, r *rig) {
 		seen.add(receive(t, ctx, staying).ID)
 	}
 	seen.wantEachOnce(t, n)
-	if err := <-waiting; !errors.Is(err, flows.ErrClosed) {
-		t.Errorf("a receive that waited returned %v when its connection closed; want closed", err)
+	if returned(); !errors.Is(ended, flows.ErrClosed) {
+		t.Errorf("a receive that waited returned %v when its connection closed; want closed", ended)
 	}
 	if _, err := leaving.Receive(ctx); !errors.Is(err, flows.ErrClosed) {
 		t.Errorf("receive after close returned %v; want closed", err)
@@ -240,7 +236,7 @@ func nothingLeft(t *testing.T, ctx context.Context, r *rig) {
 	if r.session.Traits().Has(flows.Buffers) && len(r.bench.Leftovers(t, r.prefix)) == 0 {
 		t.Error("the bench finds nothing at the broker while the session is open; it would miss leftovers")
 	}
-	r.close(t)
+	r.close(t, ctx)
 	if left := r.bench.Leftovers(t, r.prefix); len(left) > 0 {
 		t.Errorf("left at the broker: %q; want nothing", left)
 	}

@@ -54,22 +54,25 @@ func groupShares(t *testing.T, ctx context.Context, r *rig) {
 	for id := uint64(1); id <= n; id++ {
 		publish(t, ctx, pub, flows.Message{Subject: "shared", ID: id})
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := r.bench.Runtime.WithTimeout(ctx, patience)
 	defer cancel()
 	var (
-		first, all sync.WaitGroup
-		seen       tally
+		have  atomic.Int32
+		first = r.bench.Runtime.Promise() // kept when all have one
+		waits []func()
+		seen  tally
 	)
-	first.Add(members)
 	for i, s := range subs {
-		all.Go(func() {
+		waits = append(waits, r.fork(ctx, func(ctx context.Context) {
 			m, err := s.Receive(ctx)
-			first.Done()
+			if have.Add(1) == members {
+				first.Keep(flows.Message{}, nil)
+			}
 			if err != nil {
 				t.Errorf("member %d received no message at all: %v", i, err)
 				return
 			}
-			first.Wait()
+			_, _ = first.Wait(ctx) // if it does not come, what follows says so
 			for ; err == nil; m, err = s.Receive(ctx) {
 				if aerr := m.Ack(ctx); aerr != nil {
 					t.Errorf("acknowledge: %v", aerr)
@@ -78,9 +81,11 @@ func groupShares(t *testing.T, ctx context.Context, r *rig) {
 					cancel()
 				}
 			}
-		})
+		}))
 	}
-	all.Wait()
+	for _, wait := range waits {
+		wait()
+	}
 	seen.wantEachOnce(t, n)
 }
 
@@ -302,7 +307,7 @@ func backlog(t *testing.T, ctx context.Context, r *rig) {
 // than they deliver.
 func wantBacklog(t *testing.T, ctx context.Context, r *rig, n int64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := r.bench.Runtime.WithTimeout(ctx, patience)
 	defer cancel()
 	for got := int64(-1); got != n; {
 		var ok bool
@@ -329,10 +334,11 @@ func manyAtOnce(t *testing.T, ctx context.Context, r *rig) {
 	const workers, clients, each = 4, 8, 50
 	service := r.connect(t, ctx, "service")
 	requests := subscribe(t, ctx, service, "requests", "g")
-	serving, stop := context.WithCancel(ctx)
-	var all, served sync.WaitGroup
+	serving, stop := r.bench.Runtime.WithTimeout(ctx, 2*patience)
+	defer stop()
+	var published, served []func()
 	for range workers {
-		served.Go(func() {
+		served = append(served, r.fork(ctx, func(ctx context.Context) {
 			for {
 				m, err := requests.Receive(serving)
 				if err != nil {
@@ -346,12 +352,12 @@ func manyAtOnce(t *testing.T, ctx context.Context, r *rig) {
 					t.Errorf("acknowledge: %v", err)
 				}
 			}
-		})
+		}))
 	}
 	client := r.connect(t, ctx, "client")
 	address, answers := inbox(t, ctx, client)
 	for i := range uint64(clients) {
-		all.Go(func() {
+		published = append(published, r.fork(ctx, func(ctx context.Context) {
 			for j := range uint64(each) {
 				id := i*each + j + 1
 				m := flows.Message{Subject: "requests", ID: id, Op: id, ReplyTo: address, Body: fmt.Append(nil, id)}
@@ -359,7 +365,7 @@ func manyAtOnce(t *testing.T, ctx context.Context, r *rig) {
 					t.Errorf("publish request: %v", err)
 				}
 			}
-		})
+		}))
 	}
 	var seen tally
 	for range clients * each {
@@ -369,9 +375,13 @@ func manyAtOnce(t *testing.T, ctx context.Context, r *rig) {
 		}
 		seen.add(m.Correlation)
 	}
-	all.Wait()
+	for _, wait := range published {
+		wait()
+	}
 	stop()
-	served.Wait()
+	for _, wait := range served {
+		wait()
+	}
 	seen.wantEachOnce(t, clients*each)
 }
 

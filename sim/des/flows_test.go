@@ -1,0 +1,240 @@
+package des_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"flowbench/flows"
+	"flowbench/results"
+	"flowbench/scenarios"
+	"flowbench/sim/broker"
+	"flowbench/sim/broker/modelbroker"
+	"flowbench/sim/des"
+	"flowbench/sim/edge/modeledge"
+	"flowbench/sim/service"
+)
+
+// A stage is a flow in virtual time with everything that it touches, as the
+// engine puts it together on the wall clock.
+type stage struct {
+	kernel  *des.Kernel
+	seed    uint64
+	flow    flows.Flow
+	clients []flows.Client
+	applied map[uint64]int
+	corrupt int
+	stray   int
+	close   func(ctx context.Context) error
+}
+
+const (
+	keys     = 16
+	payload  = 64
+	patience = 30 * time.Second // of a client; nothing here should come near it
+)
+
+// env returns what the flow touches. The delays are drawn.
+func (s *stage) env(ctx context.Context) (flows.Env, broker.Session, error) {
+	d := modelbroker.Driver(s.kernel, s.seed)
+	params := d.Defaults()
+	params["link"] = "exponential"
+	session, err := d.Open(ctx, broker.Config{
+		Prefix: "t", Params: params, Meter: &broker.Meter{}, Notify: func(broker.Event) {},
+		Log: slog.New(slog.DiscardHandler),
+	})
+	env := flows.Env{
+		Runtime: s.kernel, Broker: session,
+		Edge: modeledge.New(s.kernel, modeledge.Config{Link: des.Exponential(200 * time.Microsecond), Seed: s.seed}),
+		Service: service.New(s.kernel, service.Config{
+			Service: scenarios.Service{
+				Instances: 3, Workers: 4,
+				Time: scenarios.ServiceTime{Distribution: scenarios.Exponential, Mean: scenarios.Duration(ms)},
+			},
+			Keys: keys, PayloadBytes: payload, Seed: s.seed,
+			Applied: func(a results.Applied) {
+				s.applied[a.Op]++
+				if a.Corrupt {
+					s.corrupt++
+				}
+			},
+		}),
+		Settings: flows.Settings{
+			Instances: 3, Workers: 4, Timeout: patience,
+			Polling: flows.Polling{Interval: 2 * ms, Backoff: 1.5, Max: 20 * ms},
+		},
+		Log:   slog.New(slog.DiscardHandler),
+		Stray: func(uint64) { s.stray++ },
+	}
+	return env, session, err
+}
+
+// open starts the server and the clients.
+func (s *stage) open(ctx context.Context, clients int) error {
+	s.applied = make(map[uint64]int)
+	env, session, err := s.env(ctx)
+	if err != nil {
+		return err
+	}
+	server, err := s.flow.Listen(ctx, env)
+	if err != nil {
+		return err
+	}
+	life, stop := s.kernel.WithCancel(ctx)
+	var fail error
+	served := s.kernel.Go(life, func(ctx context.Context) { fail = server.Serve(ctx) })
+	for id := range clients {
+		c, err := s.flow.Dial(life, env, id)
+		if err != nil {
+			stop()
+			return err
+		}
+		s.clients = append(s.clients, c)
+	}
+	s.close = func(ctx context.Context) error {
+		for _, c := range s.clients {
+			if err := c.Close(); err != nil {
+				return err
+			}
+		}
+		stop()
+		if err := served(ctx); err != nil {
+			return err
+		}
+		if fail != nil {
+			return fail
+		}
+		return session.Close(ctx)
+	}
+	return nil
+}
+
+// operation returns operation number id: every third is a query.
+func (s *stage) operation(id uint64) *flows.Op {
+	key := service.KeyName(int(id % keys))
+	if id%3 == 0 {
+		return flows.NewOp(s.kernel, id, flows.Query, key, nil)
+	}
+	return flows.NewOp(s.kernel, id, flows.Command, key, service.NewPayload(id, payload))
+}
+
+// do performs an operation and says what is wrong with its answer, if anything.
+func (s *stage) do(ctx context.Context, op *flows.Op) error {
+	ctx, cancel := s.kernel.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := s.clients[op.ID%uint64(len(s.clients))].Do(ctx, op); err != nil {
+		return err
+	}
+	of, intact := service.CheckPayload(op.Answer)
+	switch {
+	case op.At(flows.Answered) == 0 && op.At(flows.Accepted) > 0:
+		return nil // the flow brings no answer; that the command is applied is checked in the end
+	case !intact:
+		return fmt.Errorf("the answer %x is not a payload", op.Answer)
+	case op.Kind == flows.Command && of != op.ID:
+		return fmt.Errorf("the answer is that of command %d", of)
+	case op.Kind == flows.Query && of != 0 && of%keys != op.ID%keys:
+		return fmt.Errorf("the answer is from the key of command %d", of)
+	case op.At(flows.Answered) <= op.At(flows.Started):
+		return fmt.Errorf("answered at %v, started at %v", op.At(flows.Answered), op.At(flows.Started))
+	}
+	return nil
+}
+
+// load has n operations arrive at random, and returns when all have ended.
+func (s *stage) load(ctx context.Context, n uint64, ended func(*flows.Op, error)) {
+	arrivals, gap := des.Stream(s.seed, "arrivals"), des.Exponential(500*time.Microsecond)
+	var waits []func(context.Context) error
+	for id := uint64(1); id <= n; id++ {
+		_ = s.kernel.Sleep(ctx, gap(arrivals))
+		waits = append(waits, s.kernel.Go(ctx, func(ctx context.Context) {
+			op := s.operation(id)
+			op.Reach(flows.Started)
+			ended(op, s.do(ctx, op))
+		}))
+	}
+	for _, wait := range waits {
+		_ = wait(ctx)
+	}
+}
+
+// TestFlowsRunInVirtualTime runs every flow as it is: each command is applied
+// exactly once, each answer is the right one, and nothing waits for ever.
+func TestFlowsRunInVirtualTime(t *testing.T) {
+	const n = 500
+	for _, flow := range flows.All() {
+		for seed := range uint64(3) {
+			t.Run(fmt.Sprintf("%s/%d", flow.Spec().Name, seed), func(t *testing.T) {
+				traces := [2]string{}
+				for i := range traces {
+					s := &stage{kernel: des.New(), seed: seed, flow: flow}
+					traces[i] = s.check(t, n)
+				}
+				if traces[0] != traces[1] {
+					t.Error("two runs with the same seed differ")
+				}
+			})
+		}
+	}
+}
+
+// check runs n operations and returns when each of them was answered.
+func (s *stage) check(t *testing.T, n uint64) string {
+	t.Helper()
+	answered := make([]time.Duration, n+1)
+	err := s.kernel.Run(t.Context(), func(ctx context.Context) {
+		if err := s.open(ctx, 4); err != nil {
+			t.Fatal(err)
+		}
+		s.load(ctx, n, func(op *flows.Op, err error) {
+			answered[op.ID] = op.At(flows.Answered)
+			if err != nil {
+				t.Errorf("operation %d: %v", op.ID, err)
+			}
+		})
+		_ = s.kernel.Sleep(ctx, patience) // what was accepted and not waited for is applied by then
+		if err := s.close(ctx); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	for id := uint64(1); id <= n; id++ {
+		if want := min(id%3, 1); uint64(s.applied[id]) != want {
+			t.Errorf("operation %d was applied %d times; want %d", id, s.applied[id], want)
+		}
+	}
+	if s.corrupt != 0 || s.stray != 0 {
+		t.Errorf("%d applications are corrupt, %d answers stray", s.corrupt, s.stray)
+	}
+	return fmt.Sprint(answered, s.kernel.Now())
+}
+
+// BenchmarkProxySync is the speed of the longest path: client, edge, front end,
+// broker, service and all the way back.
+func BenchmarkProxySync(b *testing.B) {
+	s := &stage{kernel: des.New(), seed: 1, flow: flows.Proxy{Mode: flows.ProxySync}}
+	b.ReportAllocs()
+	err := s.kernel.Run(b.Context(), func(ctx context.Context) {
+		if err := s.open(ctx, 4); err != nil {
+			b.Fatal(err)
+		}
+		b.ResetTimer()
+		s.load(ctx, uint64(b.N), func(_ *flows.Op, err error) {
+			if err != nil {
+				b.Error(err)
+			}
+		})
+		b.StopTimer()
+		if err := s.close(ctx); err != nil {
+			b.Error(err)
+		}
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+}

@@ -1,0 +1,16 @@
+// Package modeledge is the edge in virtual time: what web clients speak to a
+// front end or to a service, as delays and without a network.
+//
+// Every client has a link with a delay each way, drawn anew for each call and
+// each answer. Calls of one client do not queue behind each other, as requests
+// on connections of their own do not. Where a part has several backends, a
+// balancer stands before them and hands every call to the next in turn, over a
+// link of its own.
+//
+// What crosses the edge is what would cross HTTP, and no more. A status request
+// carries the id of a command and nothing else, a pending answer has no body,
+// and an error arrives as its outcome, its class and its words: nobody finds the
+// service's own error value in it. A call that has arrived is worked on in an
+// activity of the server's. A client that gives up does not hold it up: word of
+// that takes as long to arrive as the call did, and only then ends the work.
+package modeledge
