@@ -243,7 +243,10 @@ func (l *line) wakeFirst() bool {
 // wakeAll wakes everybody in order. After the end of a run there is nobody to
 // wake.
 func (l *line) wakeAll(k *Kernel) {
-	for !k.stopping && l.wakeFirst() {
+	for !k.stopping {
+		if !l.wakeFirst() {
+			return
+		}
 	}
 }
 
