@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
-	"strings"
-	"sync/atomic"
 	"syscall"
 
 	"flowbench/flows"
@@ -42,17 +39,12 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 // errors with those that it takes for idempotent. Whether that is wise is what
 // gets measured, so the body cannot be had twice.
 func (c *Client) Do(r *http.Request) (*http.Response, []byte, error) {
-	var sent atomic.Bool
 	ctx := r.Context()
-	r = r.WithContext(httptrace.WithClientTrace(
-		ctx,
-		&httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }},
-	))
 	r.GetBody = nil
 	c.meter.Requests.Add(1)
 	resp, err := c.transport.RoundTrip(r)
 	if err != nil {
-		return nil, nil, classify(ctx, err, sent.Load())
+		return nil, nil, classify(ctx, err)
 	}
 	defer resp.Body.Close() // all of it has been read, or the error says why not
 	body, err := c.read(resp)
@@ -60,7 +52,7 @@ func (c *Client) Do(r *http.Request) (*http.Response, []byte, error) {
 		return nil, nil, err
 	}
 	if err != nil {
-		return nil, nil, classify(ctx, err, true)
+		return nil, nil, classify(ctx, err)
 	}
 	return resp, body, nil
 }
@@ -79,28 +71,23 @@ func (c *Client) read(resp *http.Response) ([]byte, error) {
 	return body, err
 }
 
-// classify says what an error of a round trip means for the operation. Before
-// the request had a connection it certainly did not arrive.
-func classify(ctx context.Context, err error, sent bool) error {
+// classify says what an error of a round trip means for the operation. Without a
+// connection it certainly did not arrive; with one, nobody can know. Where the
+// operation's own time is over, it is patience that ended and not the path, and a
+// timeout is never called a failure, whether or not there was a connection yet.
+func classify(ctx context.Context, err error) error {
+	var undialled *dialError
+	notSent := errors.As(err, &undialled)
 	err = fmt.Errorf("http: %w", err)
-	class := flows.Disconnected
 	switch {
-	case ctx.Err() != nil && !sent && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		// It waited for a connection all the time. Still, patience ended and not the
-		// path, and a timeout is never called a failure.
-		return flows.Unknown(flows.Timeout, err)
 	case ctx.Err() != nil:
-		_, class = flows.OutcomeOf(ctx.Err())
+		_, class := flows.OutcomeOf(ctx.Err())
 		return flows.Unknown(class, err)
+	case !notSent:
+		return flows.Unknown(flows.Disconnected, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		class = flows.Refused
-	case !sent:
-		class = flows.Unreachable
-	case strings.Contains(err.Error(), "timeout awaiting response headers"):
-		class = flows.Timeout
+		return flows.Fail(flows.Refused, err)
+	default:
+		return flows.Fail(flows.Unreachable, err)
 	}
-	if !sent {
-		return flows.Fail(class, err)
-	}
-	return flows.Unknown(class, err)
 }

@@ -89,15 +89,28 @@ func (w *Web) Address(name string) (string, error) {
 // ones for each host would make every burst dial anew.
 func (w *Web) Transport(perHost int) *http.Transport {
 	return &http.Transport{
-		DialContext:           w.dial,
-		MaxIdleConns:          0,
-		MaxIdleConnsPerHost:   1 << 16,
-		MaxConnsPerHost:       perHost,
-		IdleConnTimeout:       90 * time.Second,
-		ResponseHeaderTimeout: w.config.Timeout + grace,
-		DisableCompression:    true,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := w.dial(ctx, network, address)
+			if err != nil {
+				return nil, &dialError{err}
+			}
+			return c, nil
+		},
+		MaxIdleConns:        0,
+		MaxIdleConnsPerHost: 1 << 16,
+		MaxConnsPerHost:     perHost,
+		IdleConnTimeout:     90 * time.Second,
+		DisableCompression:  true,
 	}
 }
+
+// A dialError says that there was no connection to send a request over, so that
+// it certainly did not arrive.
+type dialError struct{ err error }
+
+func (e *dialError) Error() string { return e.err.Error() }
+
+func (e *dialError) Unwrap() error { return e.err }
 
 // A server is the HTTP servers of one part, the balancer last.
 type server struct {
