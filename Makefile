@@ -38,7 +38,7 @@ lint: ## golangci-lint, built from source on first use
 
 docs: ## rewrite what is generated: docs/flows.md, docs/brokers.md, docs/scenario.schema.json, golden files
 	$(GO) test ./cmd/flowbench -run Docs -update
-	$(GO) test ./scenarios ./report/... -update
+	$(GO) test ./scenarios ./report -update
 
 plots: ## run the scenario of the README again and publish its plots
 	rm -rf results/published/compare

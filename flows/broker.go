@@ -67,6 +67,7 @@ type Message struct {
 	Kind        Kind
 	Key         string
 	Status      Status // of an answer
+	Urgent      bool   // brokers with the trait [Priorities] deliver it before what is not
 	Body        []byte
 
 	// Err is set by Receive, at an inbox, where the broker says that the request
@@ -93,7 +94,7 @@ func (m Message) Ack(ctx context.Context) error {
 }
 
 // Traits is a set of properties in which brokers differ.
-type Traits uint8
+type Traits uint16
 
 // The traits.
 const (
@@ -104,6 +105,7 @@ const (
 	Dedups                        // a message id that was published before is not stored again
 	Buffers                       // messages wait while nobody is subscribed, once the subject is known
 	Groups                        // each of several groups on one subject receives every message
+	Priorities                    // urgent messages overtake the others in a queue
 )
 
 // Has reports whether t includes every trait of want.
@@ -114,7 +116,7 @@ func (t Traits) String() string {
 	var words []string
 	for i, w := range []string{
 		"publisher confirms", "redelivery", "durable", "ordered", "deduplication", "buffers while unattended",
-		"several groups",
+		"several groups", "priorities",
 	} {
 		if t.Has(1 << i) {
 			words = append(words, w)

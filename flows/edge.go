@@ -37,12 +37,19 @@ type Verb uint8
 const (
 	Submit Verb = iota // take this command
 	Fetch              // give me the answer to a query, or what became of a command
+	Watch              // tell me all that comes: how a command goes on, or every value that a key takes
 )
 
 // A Call is what a client asks over an edge.
+//
+// Submit and Fetch are answered once. Watch is answered as often as there is
+// something to tell, until the endpoint or the caller ends the sequence, and
+// needs an edge with sockets: of the kind Command it takes the command and tells
+// how it goes on, Pending when it is accepted and then its result; of the kind
+// Query it tells the value of Key, now and after every change.
 type Call struct {
 	Verb Verb
-	Kind Kind   // Fetch: Query reads Key; StatusOf asks for command ID
+	Kind Kind   // Fetch: Query reads Key; StatusOf asks for command ID. Watch: Command or Query
 	ID   uint64 // of the operation
 	Key  string
 	Body []byte

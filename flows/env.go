@@ -18,6 +18,11 @@ type Env struct {
 	// Stray is told of every answer that nobody waits for (any more), by its
 	// operation: late, or never asked for.
 	Stray func(op uint64)
+
+	// Heard is told whenever news of a command reaches one of those who want to
+	// hear of it, and who that is, counting from 0. Flows that tell nobody but the
+	// client that asked do not call it.
+	Heard func(op uint64, subscriber int)
 }
 
 // Settings are the choices of a scenario that flows act on.
@@ -26,6 +31,9 @@ type Settings struct {
 	Workers   int           // of each instance: requests that it works on at once, at least 1
 	Timeout   time.Duration // how long a client waits for an operation
 	Polling   Polling       // for flows that ask until a result is there
+
+	FrontEnds   int // how many there are, at least 1, for flows that have front ends
+	Subscribers int // how many want to hear of each command, for flows that tell others than the client
 }
 
 // Polling says how often a flow asks whether a result is there.

@@ -61,6 +61,7 @@ const (
 	UsesBroker Parts = 1 << iota
 	UsesEdge
 	UsesStore
+	UsesSocket // of the edge: each client holds one socket, over which all goes and it is pushed to
 )
 
 // Has reports whether p includes every part of want.
@@ -142,6 +143,8 @@ type Op struct {
 	Kind Kind   // Command or Query
 	Key  string // which piece of the service's state it concerns
 	Body []byte // a command's payload; nil for a query
+
+	Urgent bool // the client would have it done before what is not
 
 	Answer []byte // what came back
 

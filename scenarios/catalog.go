@@ -12,7 +12,13 @@ import (
 type Catalog struct {
 	Flows   []flows.Spec
 	Brokers []Broker
-	Edges   []string // names
+	Edges   []Edge
+}
+
+// An Edge is one protocol between web clients and what serves them.
+type Edge struct {
+	Name    string
+	Sockets bool // flows that need a socket can go over it
 }
 
 // A Broker is one kind of broker that scenarios may name.
@@ -54,7 +60,26 @@ func (c Catalog) brokerNames() []string {
 }
 
 // edgeNames returns the names of all edges in the catalog's order.
-func (c Catalog) edgeNames() []string { return c.Edges }
+func (c Catalog) edgeNames() []string {
+	names := make([]string, len(c.Edges))
+	for i, e := range c.Edges {
+		names[i] = e.Name
+	}
+	return names
+}
+
+// socketEdge returns the first edge with sockets, or nothing.
+func (c Catalog) socketEdge() string {
+	for _, e := range c.Edges {
+		if e.Sockets {
+			return e.Name
+		}
+	}
+	return ""
+}
+
+// hasSockets reports whether an edge is known to have sockets.
+func (c Catalog) hasSockets(edge string) bool { return slices.Contains(c.Edges, Edge{edge, true}) }
 
 // paramNames returns the names of all parameters in the broker's order.
 func (b Broker) paramNames() []string {

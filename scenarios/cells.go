@@ -85,6 +85,8 @@ func (b *planner) flows() {
 			b.add(at, "flow %s uses a store, which a scenario cannot name yet; want another flow", name)
 		case f.Uses.Has(flows.UsesEdge) && len(b.cat.Edges) == 0:
 			b.add(at, "flow %s uses an edge, and there is none; want another flow", name)
+		case f.Uses.Has(flows.UsesSocket) && b.cat.socketEdge() == "":
+			b.add(at, "flow %s uses an edge with sockets, and there is none; want another flow", name)
 		case f.Uses.Has(flows.UsesBroker) && len(b.s.Brokers) == 0:
 			b.add(at, "flow %s uses a broker and the scenario names none; want brokers: with %s",
 				name, oneOf("", b.cat.brokerNames()))
@@ -125,8 +127,8 @@ func (b *planner) brokers() {
 // edges looks up the scenario's edges.
 func (b *planner) edges() {
 	for i, name := range b.s.Edges {
-		if len(b.cat.Edges) > 0 && !slices.Contains(b.cat.Edges, name) {
-			b.add(b.place(item("edges", i)), "there is no edge %s; want %s", quote(name), oneOf(name, b.cat.Edges))
+		if known := b.cat.edgeNames(); len(known) > 0 && !slices.Contains(known, name) {
+			b.add(b.place(item("edges", i)), "there is no edge %s; want %s", quote(name), oneOf(name, known))
 		}
 	}
 }
@@ -191,13 +193,23 @@ func (b *planner) cells(f flows.Spec) {
 	}
 }
 
-// overEdges adds the cells of one flow on one broker.
+// overEdges adds the cells of one flow on one broker. A flow that needs sockets
+// goes over those of the scenario's edges that have them, and if none has, over
+// the first that there is: whoever asks for such a flow has asked for a socket.
 func (b *planner) overEdges(f flows.Spec, id string, use brokerUse) {
 	if !f.Uses.Has(flows.UsesEdge) {
 		b.cell(f, id, use, "")
 		return
 	}
-	for _, edge := range b.s.Edges {
+	over := b.s.Edges
+	if f.Uses.Has(flows.UsesSocket) {
+		over = slices.DeleteFunc(slices.Clone(over), func(edge string) bool { return !b.cat.hasSockets(edge) })
+		if len(over) == 0 {
+			b.cell(f, id, use, b.cat.socketEdge())
+			return
+		}
+	}
+	for _, edge := range over {
 		suffix := "-" + edge
 		if edge == edgeREST {
 			suffix = ""
@@ -210,15 +222,16 @@ func (b *planner) overEdges(f flows.Spec, id string, use brokerUse) {
 func (b *planner) cell(f flows.Spec, id string, use brokerUse, edge string) {
 	s := b.s
 	c := Cell{
-		ID:      b.unique(slug(id)),
-		Flow:    f.Name,
-		Broker:  use.Name,
-		Edge:    edge,
-		Payload: payloadInline,
-		Seed:    derive(s.Seed, "load") & maxBig,
-		Load:    s.Load,
-		Service: s.Service,
-		Polling: s.Polling,
+		ID:        b.unique(slug(id)),
+		Flow:      f.Name,
+		Broker:    use.Name,
+		Edge:      edge,
+		Payload:   payloadInline,
+		Seed:      derive(s.Seed, "load") & maxBig,
+		Load:      s.Load,
+		Service:   s.Service,
+		Polling:   s.Polling,
+		FrontEnds: s.FrontEnds,
 	}
 	if len(use.params) > 0 {
 		c.BrokerParams = maps.Clone(use.params)

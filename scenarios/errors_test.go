@@ -40,7 +40,7 @@ func TestAnEdgeThatIsNotThereIsAnError(t *testing.T) {
 	if _, err := s.Plan(cat); err == nil || err.Error() != want {
 		t.Errorf("got %v; want %s", err, want)
 	}
-	cat.Edges = []string{"graphql"}
+	cat.Edges = []Edge{{Name: "graphql"}}
 	const other = `there is no edge "rest"; want graphql`
 	if _, err := s.Plan(cat); err == nil || !strings.HasSuffix(err.Error(), other) {
 		t.Errorf("got %v; want %s", err, other)

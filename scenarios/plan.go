@@ -31,6 +31,7 @@ type Cell struct {
 	Load         Load              `json:"load"`
 	Service      Service           `json:"service"`
 	Polling      Polling           `json:"polling"`
+	FrontEnds    FrontEnds         `json:"front_ends"`
 }
 
 // Load is what a cell's clients do.
@@ -46,6 +47,8 @@ type Load struct {
 	ConnectionsPerClient int `json:"connections_per_client,omitempty"`
 
 	CommandShare float64  `json:"command_share"` // of the operations, 0 to 1; the others are queries
+	UrgentShare  float64  `json:"urgent_share"`  // of the operations, 0 to 1, that ask to be done before the others
+	Subscribers  int      `json:"subscribers"`   // how many want to hear of each command; see flows.Settings
 	PayloadBytes int      `json:"payload_bytes"` // of a command, and of a query's answer
 	Keys         int      `json:"keys"`          // pieces of state that operations are spread over
 	MaxInFlight  int      `json:"max_in_flight"` // at once; what is due beyond is dropped. In a closed load, its users
@@ -101,6 +104,21 @@ type Stall struct {
 	Every Duration `json:"every"`
 	For   Duration `json:"for"`
 }
+
+// FrontEnds are what web clients of flows with a front end talk to.
+type FrontEnds struct {
+	Count    int       `json:"count"`
+	Balancer Balancing `json:"balancer"` // before several of them, and before the instances of a service
+}
+
+// Balancing names the way in which a load balancer picks who takes a request.
+type Balancing string
+
+// The ways.
+const (
+	RoundRobin   Balancing = "round-robin"   // each in turn
+	LeastPending Balancing = "least-pending" // the one with the fewest requests under way
+)
 
 // Polling says how often a polling client asks for a result.
 type Polling struct {

@@ -222,11 +222,11 @@ func TestErrorsOfOverridesNameTheFlag(t *testing.T) {
 			"--set load.users: load.users is 0; want a whole number from 1 to 10000"},
 		{"unknown setting", []Override{SetSeed(1), {Path: "load.user", Value: "1"}},
 			`--set load.user: load has no setting "user"; want arrivals, rate_per_s, users, think_time, clients, ` +
-				`connections_per_client, command_share, payload_bytes, keys, max_in_flight ` +
-				`or timeout (did you mean users?)`},
+				`connections_per_client, command_share, urgent_share, subscribers, payload_bytes, ` +
+				`keys, max_in_flight or timeout (did you mean users?)`},
 		{"unknown section", []Override{SetSeed(1), {Path: "laod.users", Value: "1"}},
 			`--set laod.users: the scenario has no setting "laod"; want name, question, seed, flows, brokers, edges, ` +
-				`load, warmup, duration, drain, service or polling (did you mean load?)`},
+				`load, warmup, duration, drain, service, polling or front_ends (did you mean load?)`},
 		{"a path through a value", []Override{SetSeed(1), {Path: "name.first", Value: "1"}},
 			"--set name.first: name is x; want a path through sections"},
 		{"what does not fit the file", []Override{SetSeed(1), SetRate(100)},

@@ -7,15 +7,16 @@ package scenarios
 // In its YAML form warmup, duration and drain stand at the top, since they are
 // about the experiment; here they are parts of the load.
 type Scenario struct {
-	Name     string // lower-case letters, digits and hyphens
-	Question string // in words; may be empty
-	Seed     uint64
-	Flows    []string
-	Brokers  []BrokerChoice
-	Edges    []string
-	Load     Load
-	Service  Service
-	Polling  Polling
+	Name      string // lower-case letters, digits and hyphens
+	Question  string // in words; may be empty
+	Seed      uint64
+	Flows     []string
+	Brokers   []BrokerChoice
+	Edges     []string
+	Load      Load
+	Service   Service
+	Polling   Polling
+	FrontEnds FrontEnds
 
 	source string           // the name that Parse was given
 	places map[string]place // of the settings that were written, by path
@@ -53,7 +54,8 @@ func defaults() *Scenario {
 			Workers:   8,
 			Time:      ServiceTime{Distribution: Lognormal, Mean: millisecond, Sigma: 0.5},
 		},
-		Polling: Polling{Interval: 10 * millisecond, Backoff: 1.5, Max: 200 * millisecond},
+		Polling:   Polling{Interval: 10 * millisecond, Backoff: 1.5, Max: 200 * millisecond},
+		FrontEnds: FrontEnds{Count: 1, Balancer: RoundRobin},
 	}
 }
 

@@ -20,7 +20,7 @@ func libraryCatalog() Catalog {
 // offer to see it refused. It does not follow the registries: what is added there
 // should change nothing here.
 func testCatalog() Catalog {
-	cat := Catalog{Edges: []string{"rest", "graphql", "ws"}}
+	cat := Catalog{Edges: []Edge{{Name: "rest"}, {Name: "graphql", Sockets: true}, {Name: "ws", Sockets: true}}}
 	broker, edge := flows.UsesBroker, flows.UsesEdge
 	cat.Flows = append(cat.Flows,
 		flows.Spec{Name: "async-reply-to", Uses: broker}, flows.Spec{Name: "proxy-sync", Uses: broker | edge},

@@ -39,6 +39,8 @@ func (s *Scenario) settings() []setting {
 			about: "the service behind every flow"},
 		{key: "polling", value: section{s.pollingSettings},
 			about: "how often clients ask for a result in flows that poll"},
+		{key: "front_ends", value: section{s.frontEndSettings},
+			about: "what web clients talk to, in flows that have a front end"},
 	}
 }
 
@@ -64,6 +66,10 @@ func (s *Scenario) loadSettings() []setting {
 				"over ws a client has one socket, whatever this says"},
 		{key: "command_share", value: float{&l.CommandShare, 0, 1},
 			about: "share of commands among the operations; the others are queries"},
+		{key: "urgent_share", value: float{&l.UrgentShare, 0, 1},
+			about: "share of the operations that are urgent: flows with priorities have them done before the others"},
+		{key: "subscribers", value: whole{&l.Subscribers, 0, 1000},
+			about: "how many want to hear of each command, in flows that tell others than the client"},
 		{key: "payload_bytes", value: whole{&l.PayloadBytes, 16, 1 << 20},
 			about: "size of a command's payload and of a query's answer; 16 bytes are an id and a checksum"},
 		{key: "keys", value: whole{&l.Keys, 1, 1_000_000},
@@ -120,6 +126,17 @@ func (s *Scenario) stallSettings() []setting {
 			about: "from the beginning of one stall to that of the next"},
 		{key: "for", required: true, value: span{&stall.For, millisecond, 24 * hour},
 			about: "how long each stall lasts; less than every"},
+	}
+}
+
+func (s *Scenario) frontEndSettings() []setting {
+	f := &s.FrontEnds
+	return []setting{
+		{key: "count", value: whole{&f.Count, 1, 64},
+			about: "front ends; before several of them there is a load balancer"},
+		{key: "balancer", value: choice[Balancing]{&f.Balancer, []Balancing{RoundRobin, LeastPending}},
+			about: "how a load balancer picks who takes a request, before several front ends and before the " +
+				"instances of the service"},
 	}
 }
 

@@ -32,7 +32,7 @@ func plan(t *testing.T, text string) *scenarios.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := scenarios.Catalog{Edges: []string{"rest"}}
+	c := scenarios.Catalog{Edges: []scenarios.Edge{{Name: "rest"}}}
 	for _, f := range flows.All() {
 		c.Flows = append(c.Flows, f.Spec())
 	}

@@ -107,10 +107,10 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 		Settings: flows.Settings{
 			Instances: c.Service.Instances, Workers: c.Service.Workers, Timeout: time.Duration(c.Load.Timeout),
 			Polling: flows.Polling{
-				Interval: time.Duration(
-					c.Polling.Interval,
-				), Backoff: c.Polling.Backoff, Max: time.Duration(c.Polling.Max),
+				Interval: time.Duration(c.Polling.Interval), Max: time.Duration(c.Polling.Max),
+				Backoff: c.Polling.Backoff,
 			},
+			FrontEnds: c.FrontEnds.Count, Subscribers: c.Load.Subscribers,
 		},
 		Log:   w.engine.Log.With("cell", c.ID),
 		Stray: func(op uint64) { w.recorder.Load().Stray(op) },
@@ -122,6 +122,7 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 		}
 		env.Edge = open(edge.Config{
 			Timeout: time.Duration(c.Load.Timeout), MaxBody: int64(c.Load.PayloadBytes) + bodyHeadroom,
+			Socket: spec.Uses.Has(flows.UsesSocket), LeastPending: c.FrontEnds.Balancer == scenarios.LeastPending,
 			ConnectionsPerClient: c.Load.ConnectionsPerClient, Dial: w.engine.Dial, Meter: &w.edgeMeter, Log: env.Log,
 		})
 	}

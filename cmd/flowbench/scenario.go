@@ -138,7 +138,7 @@ func isFile(name string) bool {
 func catalog() scenarios.Catalog {
 	var c scenarios.Catalog
 	for _, e := range drivers.Edges() {
-		c.Edges = append(c.Edges, e.Name)
+		c.Edges = append(c.Edges, scenarios.Edge{Name: e.Name, Sockets: e.Sockets})
 	}
 	for _, f := range flows.All() {
 		c.Flows = append(c.Flows, f.Spec())

@@ -348,7 +348,9 @@ func BenchmarkStallTruth(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p, err := s.Plan(scenarios.Catalog{Flows: []flows.Spec{flows.Direct{}.Spec()}, Edges: []string{"rest"}})
+	p, err := s.Plan(scenarios.Catalog{
+		Flows: []flows.Spec{flows.Direct{}.Spec()}, Edges: []scenarios.Edge{{Name: "rest"}},
+	})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -34,6 +34,7 @@ import (
 type Driver struct {
 	Name    string // as written in scenarios: rest, graphql, ws
 	Summary string // one phrase for lists
+	Sockets bool   // clients can hold a socket, over which flows with [flows.UsesSocket] go
 	Open    func(Config) flows.Edge
 }
 
@@ -41,6 +42,8 @@ type Driver struct {
 type Config struct {
 	Timeout              time.Duration // of an operation; connections are given somewhat more
 	MaxBody              int64         // bytes of a request or answer body, as the flow sees it
+	Socket               bool          // everything of a client goes over one socket; for edges that have sockets
+	LeastPending         bool          // balancers pick who has the fewest requests under way, and not each in turn
 	ConnectionsPerClient int           // at most; 0 for as many as there are calls at once
 	Dial                 wire.Dialer
 	Meter                *Meter
