@@ -33,6 +33,13 @@ func (v view) machine() table {
 	}
 	add("run", v.run.ID)
 	add("seed", strconv.FormatUint(v.run.Seed, 10))
+	if v.run.Simulated {
+		add("time", "virtual")
+		for _, name := range slices.Sorted(maps.Keys(v.run.Versions)) {
+			add(name, v.run.Versions[name])
+		}
+		return t
+	}
 	add("system", strings.Join([]string{h.OS, h.Arch, h.Kernel}, " "))
 	processors := words.Plural(int64(h.CPUs), "CPU")
 	if h.CPU != "" {

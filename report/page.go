@@ -41,6 +41,7 @@ type page struct {
 	Scenario, Question, RunID string
 	When                      string
 	Unfinished                string
+	Simulated                 string
 	Verdict                   []string
 	Sections                  []section
 	Light                     template.CSS // the figures' colours on white
@@ -111,7 +112,7 @@ func newPage(run *results.Run, figures []plot.Figure) (page, error) {
 	}
 	p := page{
 		Scenario: words.Clean(run.Scenario), Question: words.Clean(run.Question), RunID: words.Clean(run.ID),
-		When: when(run), Unfinished: unfinished(run), Verdict: verdict(run),
+		When: when(run), Unfinished: unfinished(run), Simulated: simulated(run), Verdict: verdict(run),
 	}
 	var light strings.Builder
 	for _, variable := range plot.Variables() {
@@ -162,6 +163,9 @@ func marks(c *results.Cell) []entry {
 
 // when says when a run ran and for how long.
 func when(run *results.Run) string {
+	if run.Simulated {
+		return "in virtual time"
+	}
 	s := run.Started.UTC().Format("2006-01-02 15:04:05 UTC")
 	if !run.Ended.IsZero() {
 		s += ", took " + took(run.Ended.Sub(run.Started))

@@ -64,6 +64,9 @@ func (p *printer) head(run *results.Run) {
 	if s := unfinished(run); s != "" {
 		p.paragraph(red, "! ", s)
 	}
+	if s := simulated(run); s != "" {
+		p.paragraph(yellow, "~ ", s)
+	}
 	for _, s := range verdict(run) {
 		p.paragraph("", "· ", s)
 	}

@@ -26,10 +26,19 @@ func verdict(run *results.Run) []string {
 	if s := closedLoad(run, labels); s != "" {
 		sentences = append(sentences, s)
 	}
-	if len(run.Cells) > 1 {
+	if len(run.Cells) > 1 && !run.Simulated {
 		sentences = append(sentences, "This is one run: repeat it before you rest a decision on a small difference.")
 	}
 	return sentences
+}
+
+// simulated says what a simulation can be taken for, or nothing for a run.
+func simulated(run *results.Run) string {
+	if !run.Simulated {
+		return ""
+	}
+	return "Simulated in virtual time: brokers and networks are models with the delays that the scenario gives " +
+		"them. The flows are the real ones, so these numbers compare ways of talking, and no products."
 }
 
 // unfinished says that a run is not finished and how far it came, or nothing.

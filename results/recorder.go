@@ -31,6 +31,7 @@ type CellRecorder struct {
 	spare   []*openSecond
 	closed  int // seconds below are written
 	out     *bufio.Writer
+	encoder *encoder
 	err     error
 	live    Live
 }
@@ -93,6 +94,7 @@ func NewCellRecorder(config CellConfig) *CellRecorder {
 		cell:    c,
 		seconds: make(map[int]*openSecond),
 		out:     bufio.NewWriter(config.Seconds),
+		encoder: newEncoder(),
 	}
 	r.account = newAccount(&r.issued, r.join)
 	return r
@@ -385,21 +387,25 @@ func (r *CellRecorder) closeSecond() {
 	if s == nil {
 		s = new(openSecond)
 	}
-	sec := Second{At: r.closed, Phase: "measured", Counts: s.counts, Hists: make(map[string]*Hist)}
+	sec := writtenSecond{
+		Second: Second{At: r.closed, Phase: "measured", Counts: s.counts}, Hists: make(map[string]string),
+	}
 	if !r.measured(r.config.Origin + time.Duration(r.closed)*time.Second) {
 		sec.Phase = "warmup"
 	}
 	for _, k := range Kinds() {
 		for _, st := range Stages() {
 			if h := s.hists[histIndex(k, st)]; h != nil && h.N() > 0 {
-				sec.Hists[k.String()+"/"+st.String()] = h
+				sec.Hists[k.String()+"/"+st.String()] = r.encode(h)
 			}
 		}
 	}
 	if h := s.hists[lagHist]; h != nil && h.N() > 0 {
-		sec.Hists["send_lag"] = h
+		sec.Hists["send_lag"] = r.encode(h)
 	}
-	r.writeLine(line{Second: &sec})
+	r.writeLine(struct {
+		Second writtenSecond `json:"second"`
+	}{sec})
 	r.flush()
 	r.closed++
 	s.counts = Counts{}
@@ -411,13 +417,25 @@ func (r *CellRecorder) closeSecond() {
 	r.spare = append(r.spare, s)
 }
 
+// A writtenSecond is a [Second] as it is written, with its histograms encoded.
+type writtenSecond struct {
+	Second
+	Hists map[string]string `json:"hists"` // instead of the other
+}
+
+func (r *CellRecorder) encode(h *Hist) string {
+	s, err := r.encoder.encode(h)
+	r.keep(err)
+	return s
+}
+
 // A line is one line of a cell's file of seconds.
 type line struct {
 	Second *Second `json:"second,omitempty"`
 	Event  *Event  `json:"event,omitempty"`
 }
 
-func (r *CellRecorder) writeLine(l line) {
+func (r *CellRecorder) writeLine(l any) {
 	b, err := json.Marshal(l)
 	if err == nil {
 		_, err = r.out.Write(append(b, '\n'))

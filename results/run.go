@@ -12,7 +12,7 @@ type Run struct {
 	Scenario string            `json:"scenario"`
 	Question string            `json:"question"`
 	Seed     uint64            `json:"seed"`
-	Started  time.Time         `json:"started"`
+	Started  time.Time         `json:"started,omitzero"` // zero for a simulation, which happens at no time
 	Ended    time.Time         `json:"ended,omitzero"`
 	Finished bool              `json:"finished"`         // every cell ran to its end
 	Reason   string            `json:"reason,omitempty"` // why it is not finished, if it could still be said
@@ -20,6 +20,10 @@ type Run struct {
 	Versions map[string]string `json:"versions"` // of flowbench, Go and what was measured
 	Command  []string          `json:"command"`  // to run it again; without credentials
 	CellIDs  []string          `json:"cells"`    // of the plan, in its order
+
+	// Simulated says that the run was in virtual time: its brokers and edges are
+	// models, and its numbers tell about the flows and nothing about products.
+	Simulated bool `json:"simulated,omitempty"`
 
 	Cells []*Cell `json:"-"` // those that began, in the order of the plan
 }

@@ -15,14 +15,16 @@ type Summary struct {
 
 // A SummaryRun says which run it is.
 type SummaryRun struct {
-	ID       string            `json:"id"`
-	Scenario string            `json:"scenario"`
-	Question string            `json:"question"`
-	Seed     uint64            `json:"seed"`
-	Started  time.Time         `json:"started"`
-	Finished bool              `json:"finished"`
-	Host     Host              `json:"host"`
-	Versions map[string]string `json:"versions"`
+	ID       string    `json:"id"`
+	Scenario string    `json:"scenario"`
+	Question string    `json:"question"`
+	Seed     uint64    `json:"seed"`
+	Started  time.Time `json:"started,omitzero"`
+	// Simulated says that time was virtual, and brokers and networks were models.
+	Simulated bool              `json:"simulated"`
+	Finished  bool              `json:"finished"`
+	Host      Host              `json:"host"`
+	Versions  map[string]string `json:"versions"`
 }
 
 // A SummaryCell is one cell in figures. Rates and latencies are of the measured
@@ -88,7 +90,8 @@ type SummaryLatency struct {
 // Summary returns r in figures.
 func (r *Run) Summary() Summary {
 	s := Summary{Schema: SummarySchema, Cells: []SummaryCell{}, Run: SummaryRun{
-		ID: r.ID, Scenario: r.Scenario, Question: r.Question, Seed: r.Seed, Started: r.Started, Finished: r.Finished,
+		ID: r.ID, Scenario: r.Scenario, Question: r.Question, Seed: r.Seed, Started: r.Started,
+		Simulated: r.Simulated, Finished: r.Finished,
 		Host: r.Host, Versions: r.Versions,
 	}}
 	for _, c := range r.Cells {

@@ -232,6 +232,7 @@ func (b *planner) cell(f flows.Spec, id string, use brokerUse, edge string) {
 		Service:   s.Service,
 		Polling:   s.Polling,
 		FrontEnds: s.FrontEnds,
+		Model:     s.Model,
 	}
 	if len(use.params) > 0 {
 		c.BrokerParams = maps.Clone(use.params)

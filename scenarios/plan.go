@@ -32,6 +32,7 @@ type Cell struct {
 	Service      Service           `json:"service"`
 	Polling      Polling           `json:"polling"`
 	FrontEnds    FrontEnds         `json:"front_ends"`
+	Model        Model             `json:"model"`
 }
 
 // Load is what a cell's clients do.
@@ -119,6 +120,14 @@ const (
 	RoundRobin   Balancing = "round-robin"   // each in turn
 	LeastPending Balancing = "least-pending" // the one with the fewest requests under way
 )
+
+// Model holds the delays of what stands in for networks and brokers in a
+// simulation. Runs on real brokers take no notice of it.
+type Model struct {
+	Link         Duration     `json:"link"`         // mean, one way
+	Broker       Duration     `json:"broker"`       // mean that a broker works on a message
+	Distribution Distribution `json:"distribution"` // of both: constant or exponential
+}
 
 // Polling says how often a polling client asks for a result.
 type Polling struct {

@@ -17,6 +17,7 @@ type Scenario struct {
 	Service   Service
 	Polling   Polling
 	FrontEnds FrontEnds
+	Model     Model
 
 	source string           // the name that Parse was given
 	places map[string]place // of the settings that were written, by path
@@ -56,6 +57,7 @@ func defaults() *Scenario {
 		},
 		Polling:   Polling{Interval: 10 * millisecond, Backoff: 1.5, Max: 200 * millisecond},
 		FrontEnds: FrontEnds{Count: 1, Balancer: RoundRobin},
+		Model:     Model{Link: 100 * microsecond, Broker: 20 * microsecond, Distribution: Exponential},
 	}
 }
 

@@ -41,6 +41,8 @@ func (s *Scenario) settings() []setting {
 			about: "how often clients ask for a result in flows that poll"},
 		{key: "front_ends", value: section{s.frontEndSettings},
 			about: "what web clients talk to, in flows that have a front end"},
+		{key: "model", value: section{s.modelSettings},
+			about: "delays of what stands in for networks and brokers when a scenario is simulated"},
 	}
 }
 
@@ -137,6 +139,18 @@ func (s *Scenario) frontEndSettings() []setting {
 		{key: "balancer", value: choice[Balancing]{&f.Balancer, []Balancing{RoundRobin, LeastPending}},
 			about: "how a load balancer picks who takes a request, before several front ends and before the " +
 				"instances of the service"},
+	}
+}
+
+func (s *Scenario) modelSettings() []setting {
+	m := &s.Model
+	return []setting{
+		{key: "link", value: span{&m.Link, 0, minute},
+			about: "mean delay of a connection, one way"},
+		{key: "broker", value: span{&m.Broker, 0, minute},
+			about: "mean time that a broker works on a message"},
+		{key: "distribution", value: choice[Distribution]{&m.Distribution, []Distribution{ConstantTime, Exponential}},
+			about: "how both vary from message to message"},
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"flowbench/results"
 	"flowbench/scenarios"
 	"flowbench/sim/host"
-	"flowbench/sim/pace"
 	"flowbench/sim/service"
 )
 
@@ -47,15 +46,18 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 	d.told = make([]told, len(w.clients))
 	w.begin(d.recorder, d.origin)
 
-	side, stopSide := context.WithCancel(context.WithoutCancel(ctx))
-	waits := []func(context.Context) error{w.runtime.Go(side, d.collect), w.runtime.Go(side, d.watchCanary)}
+	side, stopSide := w.runtime.WithCancel(context.WithoutCancel(ctx))
+	waits := []func(context.Context) error{w.runtime.Go(side, d.collect)}
+	if !w.simulated {
+		waits = append(waits, w.runtime.Go(side, d.watchCanary))
+	}
 	costs := w.runtime.Go(ctx, d.measureCosts)
 	var err error
 	if load.Arrivals == scenarios.Closed {
 		err = d.closedLoad(ctx)
 	} else {
 		schedule := load.Schedule(w.cell.Seed)
-		err = pace.Run(ctx, w.runtime.clock, schedule, d.origin, func(due time.Duration) { d.start(ctx, due) })
+		err = w.runtime.Pace(ctx, schedule, d.origin, func(due time.Duration) { d.start(ctx, due) })
 	}
 	_ = costs(context.WithoutCancel(ctx)) // it ends with the measured time, or with ctx
 	d.settle(ctx)
@@ -72,7 +74,7 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 		err = ctx.Err()
 	}
 	result.Finished = err == nil
-	d.measure.complete(result, w.flow.Spec())
+	d.measure.complete(result, w.flow.Spec(), w.simulated)
 	result.Judge()
 	return err
 }
@@ -239,8 +241,12 @@ type counters struct {
 
 func (w *world) count() counters {
 	b, e := &w.brokerMeter, &w.edgeMeter
+	var machine host.Sample
+	if !w.simulated {
+		machine = host.Take()
+	}
 	return counters{
-		taken: true, host: host.Take(),
+		taken: true, host: machine,
 		published: b.Published.Load(), delivered: b.Delivered.Load(), brokerIO: b.BytesIn.Load() + b.BytesOut.Load(),
 		requests: e.Requests.Load(), edgeIO: e.BytesIn.Load() + e.BytesOut.Load(),
 	}
@@ -262,26 +268,33 @@ func (d *driver) measureCosts(ctx context.Context) {
 }
 
 // complete computes costs per operation and the pressure on the machine.
-func (m *measurement) complete(c *results.Cell, spec flows.Spec) {
+// A model has no bytes and no CPU time that anybody could learn from.
+func (m *measurement) complete(c *results.Cell, spec flows.Spec, simulated bool) {
 	c.Pressure = results.Pressure{CPUSome: -1, IOSome: -1, Steal: -1, Busy: -1}
 	n := c.Counts.Due - c.Counts.Dropped
 	if !m.from.taken || !m.to.taken || n == 0 {
 		return
 	}
-	c.Pressure = m.to.host.Since(m.from.host)
 	each := func(delta int64) *float64 {
 		v := float64(delta) / float64(n)
 		return &v
 	}
-	c.Cost.CPUus = each(m.to.host.OwnCPU(m.from.host).Microseconds())
+	if !simulated {
+		c.Pressure = m.to.host.Since(m.from.host)
+		c.Cost.CPUus = each(m.to.host.OwnCPU(m.from.host).Microseconds())
+	}
 	if spec.Uses.Has(flows.UsesBroker) {
 		c.Cost.BrokerMsgs = each(m.to.published - m.from.published)
 		c.Cost.BrokerDeliveries = each(m.to.delivered - m.from.delivered)
-		c.Cost.BrokerBytes = each(m.to.brokerIO - m.from.brokerIO)
+		if !simulated {
+			c.Cost.BrokerBytes = each(m.to.brokerIO - m.from.brokerIO)
+		}
 	}
 	if spec.Uses.Has(flows.UsesEdge) {
 		c.Cost.HTTPRequests = each(m.to.requests - m.from.requests)
-		c.Cost.HTTPBytes = each(m.to.edgeIO - m.from.edgeIO)
+		if !simulated {
+			c.Cost.HTTPBytes = each(m.to.edgeIO - m.from.edgeIO)
+		}
 	}
 }
 

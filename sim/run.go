@@ -21,12 +21,14 @@ type Runner interface {
 	Run(ctx context.Context, p *scenarios.Plan, w *results.Writer) error
 }
 
-// An Engine runs plans in this process, on the wall clock.
+// An Engine runs plans in this process: on the wall clock, or in virtual time if
+// it has models.
 type Engine struct {
 	RunID    string // lower-case letters and digits; begins the name of everything at a broker
 	Flows    []flows.Flow
 	Drivers  []broker.Driver
 	Edges    []edge.Driver
+	Models   Models // if set, cells run in virtual time and on these, and on nothing else
 	Sources  *Sources
 	Dial     wire.Dialer
 	Progress func(Progress) // told how the run goes, several times a second; may be nil
@@ -41,7 +43,7 @@ type Progress struct {
 	Phase   Phase
 	Elapsed time.Duration // since the load of the cell began
 	Length  time.Duration // of the load of the cell
-	Left    time.Duration // estimate for the whole run
+	Left    time.Duration // estimate for the whole run; 0 in virtual time, which takes as long as it takes
 	Live    results.Live
 }
 
@@ -74,9 +76,12 @@ const checkTime = 4 * time.Second
 // Check opens and closes a session on every broker of the plan, so that a run
 // begins only if all of them are there.
 func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
-	seen := make(map[string]bool)
+	if e.Models != nil {
+		return nil
+	}
+	real, seen := realm{drivers: e.Drivers}, make(map[string]bool)
 	for _, c := range p.Cells {
-		d, err := e.driver(c.Broker)
+		d, err := real.driver(c.Broker)
 		if err != nil {
 			return err
 		}
@@ -106,11 +111,15 @@ func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
 
 // Run implements [Runner]. It returns the context's error if that ended the run.
 func (e *Engine) Run(ctx context.Context, p *scenarios.Plan, w *results.Writer) error {
+	if e.Models != nil {
+		return e.simulate(ctx, p, w)
+	}
 	for i := range p.Cells {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := e.cell(ctx, p, i, w); err != nil {
+		err := e.enter(ctx, p.Cells[i], func(ctx context.Context, r realm) error { return e.cell(ctx, r, p, i, w) })
+		if err != nil {
 			return fmt.Errorf("run cell %s: %w", p.Cells[i].ID, err)
 		}
 	}
@@ -118,10 +127,10 @@ func (e *Engine) Run(ctx context.Context, p *scenarios.Plan, w *results.Writer) 
 }
 
 // cell runs one cell from opening its world to closing it.
-func (e *Engine) cell(ctx context.Context, p *scenarios.Plan, index int, w *results.Writer) (err error) {
+func (e *Engine) cell(ctx context.Context, r realm, p *scenarios.Plan, index int, w *results.Writer) (err error) {
 	report := e.reporter(p, index)
 	report(Progress{Phase: Opening})
-	world, err := e.open(ctx, p.Cells[index])
+	world, err := e.open(ctx, r, p.Cells[index])
 	if err != nil {
 		return err
 	}
@@ -159,7 +168,9 @@ func (e *Engine) reporter(p *scenarios.Plan, index int) func(Progress) {
 			return
 		}
 		pr.Cell, pr.Index, pr.Cells, pr.Length = p.Cells[index].ID, index, len(p.Cells), length
-		pr.Left = rest + max(length-pr.Elapsed, 0)
+		if e.Models == nil {
+			pr.Left = rest + max(length-pr.Elapsed, 0)
+		}
 		e.Progress(pr)
 	}
 }

@@ -37,6 +37,31 @@ func (w *Wall) Close() {
 // Now implements [flows.Runtime].
 func (w *Wall) Now() time.Duration { return w.clock.Now() }
 
+// Join implements [runtime].
+func (w *Wall) Join(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() {
+		w.Close()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// WithCancel implements [runtime].
+func (w *Wall) WithCancel(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithCancel(ctx)
+}
+
+// Pace implements [runtime].
+func (w *Wall) Pace(ctx context.Context, s pace.Schedule, origin time.Duration, emit func(due time.Duration)) error {
+	return pace.Run(ctx, w.clock, s, origin, emit)
+}
+
 // coarse is the length from which a sleep may be late by the millisecond of the
 // Go runtime's timers.
 const coarse = 50 * time.Millisecond

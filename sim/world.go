@@ -20,10 +20,10 @@ import (
 
 // A world is what one cell runs in.
 type world struct {
+	realm
 	engine  *Engine
 	cell    scenarios.Cell
 	flow    flows.Flow
-	runtime *Wall
 	session broker.Session // nil for flows without a broker
 	service *service.Service
 	clients []flows.Client
@@ -46,22 +46,21 @@ const openTime = 10 * time.Second
 
 // open builds the world of a cell and starts its server and clients. What it
 // cannot have is an [EnvironmentError].
-func (e *Engine) open(ctx context.Context, c scenarios.Cell) (*world, error) {
-	w := &world{engine: e, cell: c, runtime: NewWall()}
+func (e *Engine) open(ctx context.Context, r realm, c scenarios.Cell) (*world, error) {
+	w := &world{engine: e, cell: c, realm: r, stop: func() {}}
 	for _, f := range e.Flows {
 		if f.Spec().Name == c.Flow {
 			w.flow = f
 		}
 	}
 	if w.flow == nil {
-		w.runtime.Close()
-		return nil, fmt.Errorf("open cell: no flow is named %q", c.Flow)
+		return nil, errors.Join(fmt.Errorf("open cell: no flow is named %q", c.Flow), w.close(ctx))
 	}
 	// What lives as long as the world must not end with the run's context: closing
 	// has an order.
-	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	life, stop := w.runtime.WithCancel(context.WithoutCancel(ctx))
 	w.stop = stop
-	setup, cancel := context.WithTimeout(ctx, openTime)
+	setup, cancel := w.runtime.WithTimeout(ctx, openTime)
 	defer cancel()
 	if err := w.start(setup, life); err != nil {
 		return nil, &EnvironmentError{errors.Join(err, w.close(ctx))}
@@ -116,7 +115,7 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 		Stray: func(op uint64) { w.recorder.Load().Stray(op) },
 	}
 	if spec.Uses.Has(flows.UsesEdge) {
-		open, err := w.engine.edge(c.Edge)
+		open, err := w.edge(c.Edge)
 		if err != nil {
 			return env, err
 		}
@@ -129,7 +128,7 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 	if !spec.Uses.Has(flows.UsesBroker) {
 		return env, nil
 	}
-	driver, err := w.engine.driver(c.Broker)
+	driver, err := w.driver(c.Broker)
 	if err != nil {
 		return env, err
 	}
@@ -142,21 +141,21 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 const bodyHeadroom = 64 << 10
 
 // driver returns the driver of a name, and nil for no name.
-func (e *Engine) driver(name string) (*broker.Driver, error) {
+func (r realm) driver(name string) (*broker.Driver, error) {
 	if name == "" {
 		return nil, nil
 	}
-	for i := range e.Drivers {
-		if e.Drivers[i].Name == name {
-			return &e.Drivers[i], nil
+	for i := range r.drivers {
+		if r.drivers[i].Name == name {
+			return &r.drivers[i], nil
 		}
 	}
 	return nil, fmt.Errorf("open cell: no broker is named %q", name)
 }
 
 // edge returns what opens the edge of a name.
-func (e *Engine) edge(name string) (func(edge.Config) flows.Edge, error) {
-	for _, d := range e.Edges {
+func (r realm) edge(name string) (func(edge.Config) flows.Edge, error) {
+	for _, d := range r.edges {
 		if d.Name == name {
 			return d.Open, nil
 		}
@@ -224,7 +223,7 @@ const closeTime = 1500 * time.Millisecond
 // of ctx, and returns what could not be closed.
 func (w *world) close(ctx context.Context) error {
 	step := func() (context.Context, context.CancelFunc) {
-		return context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		return w.runtime.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	}
 	var errs []error
 	for i, c := range w.clients {
@@ -256,17 +255,10 @@ func (w *world) close(ctx context.Context) error {
 func (w *world) join(step func() (context.Context, context.CancelFunc)) error {
 	ctx, cancel := step()
 	defer cancel()
-	ended := make(chan struct{})
-	go func() {
-		w.runtime.Close()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
+	if err := w.runtime.Join(ctx); err != nil {
 		return errors.New("close world: some of its activities do not end")
 	}
+	return nil
 }
 
 // describe returns the result of a cell with everything that is known before

@@ -100,7 +100,10 @@ type row struct {
 func (r *row) say() {
 	s := r.tally.String()
 	if r.last.Phase != sim.Closing {
-		s = fmt.Sprintf("%s  %s, %s left", s, r.last.Phase, r.last.Left.Round(time.Second))
+		s = fmt.Sprintf("%s  %s", s, r.last.Phase)
+		if r.last.Left > 0 {
+			s += fmt.Sprintf(", %s left", r.last.Left.Round(time.Second))
+		}
 	}
 	r.text.Store(&s)
 }
@@ -175,15 +178,11 @@ func (l *lines) update(p sim.Progress) {
 	l.phase = p.Phase
 	switch p.Phase {
 	case sim.Opening:
-		fmt.Fprintf(
-			l.out,
-			"%d/%d  %s: %v, about %v left\n",
-			p.Index+1,
-			p.Cells,
-			p.Cell,
-			p.Length,
-			p.Left.Round(time.Second),
-		)
+		left := ""
+		if p.Left > 0 {
+			left = fmt.Sprintf(", about %v left", p.Left.Round(time.Second))
+		}
+		fmt.Fprintf(l.out, "%d/%d  %s: %v%s\n", p.Index+1, p.Cells, p.Cell, p.Length, left)
 	case sim.Closing:
 		fmt.Fprintf(l.out, "%d/%d  %s: %s\n", p.Index+1, p.Cells, p.Cell, l.tally)
 	}

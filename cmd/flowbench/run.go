@@ -55,6 +55,7 @@ the process list. Ctrl-C ends a run in order: what was measured stays readable.`
 		flags: func(f *pflag.FlagSet, c *call) {
 			r := &c.run
 			r.scenario.add(f)
+			r.addOutput(f)
 			f.StringArrayVar(&r.brokerURLs, "broker-url", nil,
 				"use an external broker: `nats=URL` or rabbitmq=URL; several URLs of a cluster separated by commas")
 			f.BoolVar(
@@ -63,12 +64,16 @@ the process list. Ctrl-C ends a run in order: what was measured stays readable.`
 				false,
 				"allow brokers beyond this machine; be sure that they are yours",
 			)
-			f.StringVar(&r.out, "out", "", "write the run to this `DIR` (default results/runs/<UTC>-<scenario>)")
-			f.BoolVar(&r.noProgress, "no-progress", false, "show no progress")
-			f.BoolVar(&r.verbose, "verbose", false, "log what happens to connections and single operations")
 		},
 		run: runRun,
 	}
+}
+
+// addOutput adds the flags about what a run writes.
+func (r *runFlags) addOutput(f *pflag.FlagSet) {
+	f.StringVar(&r.out, "out", "", "write the run to this `DIR` (default results/runs/<UTC>-<scenario>)")
+	f.BoolVar(&r.noProgress, "no-progress", false, "show no progress")
+	f.BoolVar(&r.verbose, "verbose", false, "log what happens to connections and single operations")
 }
 
 func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
@@ -99,12 +104,21 @@ func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
 		return codeOf(err), err
 	}
 	started := time.Now().UTC()
-	dir := c.run.directory(plan, started)
-	w, err := results.Create(dir, describeRun(plan, started, c.line), runFiles(plan, text))
+	return c.run.perform(ctx, sh, engine, plan, text, describeRun(plan, started, c.line), started)
+}
+
+// perform runs the plan and writes what comes of it. The run is described with
+// all that is known of it before.
+func (r *runFlags) perform(
+	ctx context.Context, sh shell, engine *sim.Engine, plan *scenarios.Plan, text []byte, run *results.Run,
+	now time.Time,
+) (exitCode, error) {
+	dir := r.directory(run, now)
+	w, err := results.Create(dir, run, runFiles(plan, text))
 	if err != nil {
 		return exitEnvironment, err
 	}
-	progress := newProgress(sh, c.run.noProgress)
+	progress := newProgress(sh, r.noProgress)
 	engine.Progress = progress.update
 	runErr := engine.Run(ctx, plan, w)
 	progress.close()
@@ -128,7 +142,10 @@ func finishRun(sh shell, w *results.Writer, dir string, runErr error) (exitCode,
 		reason = runErr.Error()
 	}
 	err := w.Update(func(r *results.Run) {
-		r.Ended, r.Finished, r.Reason = time.Now().UTC(), runErr == nil, reason
+		r.Finished, r.Reason = runErr == nil, reason
+		if !r.Simulated {
+			r.Ended = time.Now().UTC()
+		}
 	})
 	if err != nil {
 		return exitEnvironment, err
@@ -252,11 +269,15 @@ func embedNATS(ctx context.Context, wants string) (string, func(context.Context)
 }
 
 // directory returns where the run is written.
-func (r *runFlags) directory(p *scenarios.Plan, started time.Time) string {
+func (r *runFlags) directory(run *results.Run, now time.Time) string {
 	if r.out != "" {
 		return r.out
 	}
-	return filepath.Join("results", "runs", started.Format("20060102T150405Z")+"-"+p.Scenario)
+	name := now.Format("20060102T150405Z") + "-" + run.Scenario
+	if run.Simulated {
+		name += "-simulated"
+	}
+	return filepath.Join("results", "runs", name)
 }
 
 // describeRun returns the run with everything that is known when it begins.

@@ -16,6 +16,7 @@ type sheet struct {
 	ruler
 	canvas draw.Canvas
 	labels []label
+	taken  vg.Length // of the line of the title, at its right end
 }
 
 // A ruler measures text. Layouts need it before there is a sheet.
@@ -168,7 +169,19 @@ func (sh *sheet) title(title, hint string) {
 	top := sh.canvas.Max.Y
 	st := textStyle{ink: text, size: titleSize, bold: true}
 	room := sh.canvas.Max.X - 2*margin
-	sh.write(sh.fit(title, room, st), vg.Point{X: margin, Y: top - 20}, st)
+	sh.write(sh.fit(title, room-sh.taken, st), vg.Point{X: margin, Y: top - 20}, st)
 	st = textStyle{ink: soft, size: labelSize}
 	sh.write(sh.fit(hint, room, st), vg.Point{X: margin, Y: top - 34}, st)
+}
+
+// stamp sets a word in a dashed frame at the right of the title, for what the
+// whole figure must not be taken without.
+func (sh *sheet) stamp(word string) {
+	st := textStyle{ink: text, size: headSize, bold: true}
+	w, end := sh.width(word, st), vg.Point{X: sh.canvas.Max.X - margin, Y: sh.canvas.Max.Y - 12}
+	low := vg.Point{X: end.X - w - 12, Y: end.Y - 16}
+	sh.write(word, vg.Point{X: low.X + 6, Y: low.Y + 4.5}, st)
+	sh.line(pen{ink: text, width: 1, dashes: []vg.Length{3, 2}},
+		low, vg.Point{X: end.X, Y: low.Y}, end, vg.Point{X: low.X, Y: end.Y}, low)
+	sh.taken = w + 24
 }
