@@ -30,6 +30,9 @@ type account struct {
 	// joined is called once for every command whose outcome and first
 	// application are both known.
 	joined func(o Outcome, a Applied)
+
+	// first, if set, is called for the first application of every command.
+	first func(a Applied)
 }
 
 // An entry is what is known of a command that is not settled.
@@ -90,6 +93,9 @@ func (a *account) apply(ap Applied) {
 	if e.times == 1 {
 		e.applied = ap
 		a.sums.Applied++
+		if a.first != nil {
+			a.first(ap)
+		}
 	} else {
 		a.sums.Extra++
 		if e.times == 2 {

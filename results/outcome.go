@@ -23,7 +23,8 @@ type Outcome struct {
 	Started  time.Duration
 	Accepted time.Duration
 	Answered time.Duration
-	Read     Freshness // of a query
+	Ended    time.Duration // when the client let go of it, however it ended
+	Read     Freshness     // of a query
 }
 
 // Freshness says whether a query saw what its own client had written before. It

@@ -32,6 +32,7 @@ type CellRecorder struct {
 	closed  int // seconds below are written
 	out     *bufio.Writer
 	encoder *encoder
+	line    *timelineRecorder // nil unless the cell has faults
 	err     error
 	live    Live
 }
@@ -40,6 +41,7 @@ type CellRecorder struct {
 type CellConfig struct {
 	Cell    *Cell         // described, with everything that is to be counted still zero
 	Origin  time.Duration // when the load begins, on the runtime's clock
+	Faults  bool          // the cell is going to have faults: keep a timeline
 	Seconds io.Writer     // where the seconds and the events go, as lines of JSON
 }
 
@@ -97,6 +99,10 @@ func NewCellRecorder(config CellConfig) *CellRecorder {
 		encoder: newEncoder(),
 	}
 	r.account = newAccount(&r.issued, r.join)
+	if config.Faults {
+		r.line = newTimelineRecorder(config.Origin)
+		r.account.first = func(a Applied) { r.line.count(&r.line.line.Applied, a.At) }
+	}
 	return r
 }
 
@@ -179,6 +185,9 @@ func (r *CellRecorder) Collect(now time.Duration) {
 	for r.closed < complete {
 		r.closeSecond()
 	}
+	if r.line != nil {
+		r.line.closeTails(now - r.cell.Load.Timeout - time.Second)
+	}
 }
 
 // gather empties all lanes.
@@ -200,6 +209,9 @@ func (r *CellRecorder) gather() {
 
 // outcome takes one outcome into the counts, the histograms and the account.
 func (r *CellRecorder) outcome(o Outcome) {
+	if r.line != nil {
+		r.line.outcome(o)
+	}
 	s := r.secondOf(o.Due)
 	s.counts.add(o.Status)
 	measured := r.measured(o.Due)
@@ -312,6 +324,10 @@ func (r *CellRecorder) Close() error {
 	}
 	r.account.close()
 	r.cell.Accounting = r.account.sums
+	if r.line != nil {
+		r.cell.Timeline = r.line.close()
+		r.cell.recoveries()
+	}
 	r.flush()
 	return r.err
 }

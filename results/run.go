@@ -73,6 +73,10 @@ type Cell struct {
 	SendLag *Hist                       `json:"send_lag"` // started − due, of those that started in the measured time
 	Canary  *Hist                       `json:"canary"`   // how late a goroutine woke from sleeping 1 ms
 
+	// Faults are what was made to go wrong, in the order in which it began.
+	Faults   []Fault   `json:"faults,omitempty"`
+	Timeline *Timeline `json:"timeline,omitempty"`
+
 	Seconds []Second `json:"-"` // by due time; see Second
 	Events  []Event  `json:"-"`
 }

@@ -13,6 +13,8 @@ type Catalog struct {
 	Flows   []flows.Spec
 	Brokers []Broker
 	Edges   []Edge
+	Faults  []FaultKind
+	Targets []Target // of faults
 }
 
 // An Edge is one protocol between web clients and what serves them.

@@ -26,6 +26,7 @@ func (s *Scenario) Plan(cat Catalog) (*Plan, error) {
 	b.flows()
 	b.brokers()
 	b.edges()
+	b.faults()
 	if err := b.err(); err != nil {
 		return nil, err
 	}
@@ -45,6 +46,7 @@ type planner struct {
 	cat     Catalog
 	specs   []flows.Spec // of the scenario's flows
 	choices []brokerUse  // of the scenario's brokers
+	decided []Fault      // the scenario's, with all their parameters
 	list    []Cell
 }
 
@@ -233,6 +235,7 @@ func (b *planner) cell(f flows.Spec, id string, use brokerUse, edge string) {
 		Polling:   s.Polling,
 		FrontEnds: s.FrontEnds,
 		Model:     s.Model,
+		Faults:    b.decided,
 	}
 	if len(use.params) > 0 {
 		c.BrokerParams = maps.Clone(use.params)

@@ -33,6 +33,7 @@ type Cell struct {
 	Polling      Polling           `json:"polling"`
 	FrontEnds    FrontEnds         `json:"front_ends"`
 	Model        Model             `json:"model"`
+	Faults       []Fault           `json:"faults,omitempty"`
 }
 
 // Load is what a cell's clients do.

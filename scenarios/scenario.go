@@ -18,6 +18,7 @@ type Scenario struct {
 	Polling   Polling
 	FrontEnds FrontEnds
 	Model     Model
+	Faults    []Fault
 
 	source string           // the name that Parse was given
 	places map[string]place // of the settings that were written, by path
@@ -84,6 +85,7 @@ func (s *Scenario) settle(r *reader) {
 	}
 	s.agreeLoad(r)
 	s.agreeService(r)
+	s.agreeFaults(r)
 }
 
 // The bounds on what several settings amount to.

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // An object is a piece of JSON Schema.
@@ -112,6 +113,40 @@ func (v choices) schema(cat Catalog) object {
 		})
 	}
 	return object{"type": "array", "maxItems": maxBrokers, "items": object{"anyOf": anyOf}}
+}
+
+func (v faultList) schema(cat Catalog) object {
+	anyOf := []object{}
+	for _, f := range cat.Faults {
+		on := []string{}
+		for _, name := range f.On {
+			pattern := name
+			for _, t := range cat.Targets {
+				if t.Name == name && t.Indexed {
+					pattern += `(\[[0-9]{1,3}\])?`
+				}
+			}
+			on = append(on, pattern)
+		}
+		properties := object{
+			"what": object{"const": f.Name, "description": f.Summary},
+			"on":   object{"type": "string", "pattern": "^(" + strings.Join(on, "|") + ")$"},
+			"at":   object{"type": "string", "pattern": durationPattern},
+			"for":  object{"type": "string", "pattern": durationPattern},
+		}
+		for _, p := range f.Params {
+			properties[p.Name] = p.schema()
+		}
+		anyOf = append(anyOf, object{
+			"type": "object", "properties": properties, "required": []string{"what", "on", "at", "for"},
+			"additionalProperties": false,
+		})
+	}
+	out := object{"type": "array", "maxItems": maxFaults}
+	if len(anyOf) > 0 {
+		out["items"] = object{"anyOf": anyOf}
+	}
+	return out
 }
 
 // schema describes a broker's parameter. In YAML a value such as true or 3 may

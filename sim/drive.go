@@ -148,9 +148,11 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 	octx, cancel := d.runtime.WithTimeout(ctx, time.Duration(d.cell.Load.Timeout))
 	err := d.clients[client].Do(octx, op)
 	cancel()
+	ended := d.runtime.Now()
 	o := results.Outcome{
 		Op: id, Client: lane, Kind: results.Kind(kind), Key: uint32(key), Due: due,
 		Started: op.At(flows.Started), Accepted: op.At(flows.Accepted), Answered: op.At(flows.Answered),
+		Ended: ended,
 	}
 	outcome, class := flows.OutcomeOf(err)
 	if err == nil && !d.rightAnswer(op) {

@@ -1,0 +1,199 @@
+package results
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// What a recovery is judged by. The figures are printed in docs/results.md.
+const (
+	detectFactor  = 4    // of the base's p99, beyond which an operation shows the fault
+	downShare     = 0.5  // of what was due; with less a bin counts as down
+	wellShare     = 0.99 // of what was due that must end ok for a tail to be well
+	wellFactor    = 1.5  // of the base's p99 that the p99 of a tail may be
+	wellFloor     = 2 * time.Millisecond
+	wellInARow    = 5    // tails
+	backlogShare  = 0.01 // of the peak, below which a backlog counts as gone
+	driftLimit    = 0.10 // between the halves of the base
+	minBase       = 1000 // operations, for a p99 to compare with
+	beforeBacklog = time.Second
+)
+
+// recovery returns what a fault did, as the timeline shows it. warmup is the
+// length of the warm-up and settled the end of the fault that was healed last
+// before this one began, and from then on it is the base.
+func (l *Timeline) recovery(f Fault, from time.Duration, events []Event) *Recovery {
+	r := &Recovery{}
+	l.base(r, from, f.Begin)
+	if r.BasePerS == 0 {
+		return nil
+	}
+	l.detect(r, f, events)
+	l.outage(r, f)
+	l.recover(r, f)
+	l.backlog(r, f)
+	until := f.Heal + r.Within
+	if r.Recover.Seen {
+		until = f.Heal + r.Recover.After
+	}
+	due, ok := sum(l.Due, f.Begin, until), sum(l.OK, f.Begin, until)
+	r.Offered, r.Bad = due, due-ok
+	return r
+}
+
+// bins returns the part of a timeline from one time to another.
+func bins[T any](s []T, width, from, to time.Duration) []T {
+	i, j := int((from+width-1)/width), int(to/width)
+	i = min(max(i, 0), len(s))
+	return s[i:min(max(j, i), len(s))]
+}
+
+func sum(s []int32, from, to time.Duration) int64 {
+	var n int64
+	for _, v := range bins(s, BinWidth, from, to) {
+		n += int64(v)
+	}
+	return n
+}
+
+// base describes the steady time before a fault.
+func (l *Timeline) base(r *Recovery, from, to time.Duration) {
+	n := sum(l.OK, from, to)
+	if to-from < TailWidth || n == 0 {
+		return
+	}
+	r.BasePerS = float64(n) / (to - from).Seconds()
+	var tails []time.Duration
+	for _, p99 := range bins(l.P99, TailWidth, from, to) {
+		if p99 >= 0 {
+			tails = append(tails, p99)
+		}
+	}
+	if len(tails) == 0 {
+		r.BasePerS = 0
+		return
+	}
+	// The median of the tails, since a base of a few seconds has a few tails and one
+	// of them may have met a pause of the machine.
+	slices.Sort(tails)
+	r.BaseP99 = tails[len(tails)/2]
+	half := from + (to-from)/2
+	first, second := sum(l.OK, from, half), sum(l.OK, half, to)
+	switch drift := float64(second-first) / float64(max(first, 1)); {
+	case n < minBase:
+		r.Unsteady = fmt.Sprintf("only %d operations were before the fault; a p99 to compare with wants %d", n, minBase)
+	case drift > driftLimit || drift < -driftLimit:
+		r.Unsteady = fmt.Sprintf("the rate changed by %.0f %% before the fault", 100*drift)
+	}
+}
+
+// detect finds out when the fault showed.
+func (l *Timeline) detect(r *Recovery, f Fault, events []Event) {
+	limit := max(detectFactor*r.BaseP99, wellFloor)
+	for i := int(f.Begin / BinWidth); i < len(l.Bad); i++ {
+		if l.Bad[i] > 0 || l.Slowest[i] > limit {
+			r.Detect = Moment{max(0, time.Duration(i+1)*BinWidth-f.Begin), true}
+			break
+		}
+	}
+	for _, e := range events {
+		if e.Kind == "disconnected" && e.At >= f.Begin && e.At <= f.Healed {
+			r.Cut = Moment{e.At - f.Begin, true}
+			break
+		}
+	}
+}
+
+// outage adds up how long nothing, or too little, ended ok.
+func (l *Timeline) outage(r *Recovery, f Fault) {
+	end := time.Duration(len(l.Due)) * BinWidth
+	due, done := bins(l.Due, BinWidth, f.Begin, end), bins(l.Done, BinWidth, f.Begin, end)
+	perBin := r.BasePerS * BinWidth.Seconds()
+	var gap time.Duration
+	for i, n := range done {
+		if i < len(due) && due[i] == 0 {
+			break // the load is over
+		}
+		if float64(n) < downShare*perBin {
+			r.Down += BinWidth
+		}
+		if gap += BinWidth; n > 0 {
+			gap = 0
+		}
+		r.Gap = max(r.Gap, gap)
+	}
+}
+
+// recover finds the first tails in a row that are well.
+func (l *Timeline) recover(r *Recovery, f Fault) {
+	limit := max(time.Duration(wellFactor*float64(r.BaseP99)), r.BaseP99+wellFloor)
+	inARow := 0
+	for i := int((f.Heal + TailWidth - 1) / TailWidth); ; i++ {
+		at := time.Duration(i) * TailWidth
+		due := sum(l.Due, at, at+TailWidth)
+		if due == 0 || i >= len(l.P99) {
+			r.Within = max(0, at-f.Heal)
+			return
+		}
+		well := float64(sum(l.OK, at, at+TailWidth)) >= wellShare*float64(due) && l.P99[i] <= limit
+		if inARow++; !well {
+			inARow = 0
+		}
+		if inARow == wellInARow && !r.Recover.Seen {
+			first := at - (wellInARow-1)*TailWidth
+			r.Recover = Moment{max(0, first-f.Heal), true}
+		}
+	}
+}
+
+// backlog follows the commands that were acknowledged and not yet applied.
+func (l *Timeline) backlog(r *Recovery, f Fault) {
+	var depth, usual int64
+	from, begin, heal := int((f.Begin-beforeBacklog)/BinWidth), int(f.Begin/BinWidth), int(f.Heal/BinWidth)
+	peak := 0
+	depths := make([]int64, len(l.Told))
+	for i := range l.Told {
+		depth += int64(l.Told[i]) - int64(l.Applied[i])
+		depths[i] = depth
+		switch {
+		case i >= from && i < begin:
+			usual = max(usual, depth)
+		case i >= begin && depth > r.Backlog:
+			r.Backlog, peak = depth, i
+		}
+	}
+	limit := max(usual, int64(backlogShare*float64(r.Backlog)))
+	for i := max(heal, peak); i < len(depths); i++ {
+		if depths[i] > limit {
+			continue
+		}
+		r.Drain = Moment{max(0, time.Duration(i+1)*BinWidth-f.Heal), true}
+		if n := sum(l.Applied, f.Heal, time.Duration(i+1)*BinWidth); r.Drain.After > 0 {
+			r.DrainPerS = float64(n) / r.Drain.After.Seconds()
+		}
+		return
+	}
+}
+
+// recoveries completes the faults of a cell. Each is compared with the time from
+// the end of the warm-up, or from the recovery from the fault before it.
+func (c *Cell) recoveries() {
+	if c.Timeline == nil {
+		return
+	}
+	from := c.Load.Warmup
+	for i := range c.Faults {
+		f := &c.Faults[i]
+		if f.Absent || f.Begin < from {
+			continue
+		}
+		f.Recovery = c.Timeline.recovery(*f, from, c.Events)
+		if i+1 < len(c.Faults) && f.Recovery != nil && c.Faults[i+1].Begin >= f.Healed {
+			next := f.Heal + f.Recovery.Recover.After + wellInARow*TailWidth
+			if f.Recovery.Recover.Seen && c.Faults[i+1].Begin-next >= TailWidth*wellInARow {
+				from = next
+			}
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package scenarios
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Fault is something that goes wrong in a cell, and for how long. It begins At
+// after the measured time began, and is healed For later, or when the load ends.
+type Fault struct {
+	What   string            `json:"what"` // as the catalog names it
+	On     string            `json:"on"`   // a target of the catalog; of several alike one with its number, as service[1]
+	At     Duration          `json:"at"`
+	For    Duration          `json:"for"`
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// A FaultKind is one kind of fault that scenarios may name.
+type FaultKind struct {
+	Name    string
+	Summary string   // one phrase
+	On      []string // the targets that it can befall
+	Params  []Param
+}
+
+// A Target is something that faults can befall.
+type Target struct {
+	Name    string
+	Summary string // one phrase
+	Indexed bool   // there may be several, and name[n] is one of them, counting from 0
+}
+
+// faultNames returns the names of all kinds of faults in the catalog's order.
+func (c Catalog) faultNames() []string {
+	names := make([]string, len(c.Faults))
+	for i, f := range c.Faults {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// paramNames returns the names of all parameters in the fault's order.
+func (f FaultKind) paramNames() []string {
+	names := make([]string, len(f.Params))
+	for i, p := range f.Params {
+		names[i] = p.Name
+	}
+	return names
+}
+
+// Target returns the name of what the fault befalls without its number, and the
+// number, or -1 for all of them.
+func (f Fault) Target() (name string, index int) {
+	name, rest, numbered := strings.Cut(f.On, "[")
+	if !numbered {
+		return name, -1
+	}
+	index, err := strconv.Atoi(strings.TrimSuffix(rest, "]"))
+	if err != nil {
+		return name, -1
+	}
+	return name, index
+}
+
+// faultList is a list of faults, each a section with what, on, at, for and the
+// parameters of its kind.
+type faultList struct{ to *[]Fault }
+
+const maxFaults = 64
+
+func (faultList) want() string {
+	return "a list of at most " + strconv.Itoa(maxFaults) +
+		" faults, such as [{what: stall, on: service-broker, at: 2s, for: 3s}]"
+}
+
+func (v faultList) read(r *reader, path string, n *node) bool {
+	n = n.split()
+	if n.kind != list || len(n.items) > maxFaults {
+		return false
+	}
+	*v.to = nil
+	for i, item := range n.items {
+		at := path + "[" + strconv.Itoa(i) + "]"
+		r.places[at] = item.at
+		if item.kind != mapping {
+			r.add(item.at, "%s is %s; want a section with what, on, at and for", at, item.describe())
+			continue
+		}
+		*v.to = append(*v.to, v.item(r, at, item))
+	}
+	return true
+}
+
+// faultTarget is how the target of a fault is written.
+const faultTarget = `^[a-z0-9-]{1,64}(\[[0-9]{1,3}\])?$`
+
+func (v faultList) item(r *reader, path string, n *node) Fault {
+	var f Fault
+	own := map[string]value{
+		"what": text{to: &f.What, max: 64, name: true},
+		"on":   text{to: &f.On, max: 70},
+		"at":   span{&f.At, 0, 24 * hour},
+		"for":  span{&f.For, millisecond, 24 * hour},
+	}
+	for _, key := range []string{"what", "on", "at", "for"} {
+		if n.find(key) < 0 {
+			r.add(n.at, "%s has no %s; want what, on, at and for", path, key)
+		}
+	}
+	for _, e := range n.entries {
+		full := under(path, e.key)
+		r.places[full] = e.at
+		known, isOwn := own[e.key]
+		switch {
+		case isOwn:
+			if !known.read(r, full, e.value) {
+				_, want := wanted(known, e.value)
+				r.add(e.at, "%s is %s; want %s", full, e.value.describe(), want)
+			}
+		case e.value.kind != scalar || len(e.value.text) > 256:
+			r.add(e.at, "parameter %s is %s; want a single value", quote(e.key), e.value.describe())
+		default:
+			if f.Params == nil {
+				f.Params = map[string]string{}
+			}
+			f.Params[e.key] = e.value.text
+		}
+	}
+	return f
+}
+
+// agreeFaults reports faults that do not fit the measured time.
+func (s *Scenario) agreeFaults(r *reader) {
+	for i, f := range s.Faults {
+		path := item("faults", i)
+		if f.At >= s.Load.Duration && r.sound(under(path, "at"), "duration") && f.For > 0 {
+			r.add(r.where(under(path, "at"), "duration"), "%s.at %s is not within the duration %s; want less",
+				path, f.At, s.Load.Duration)
+		}
+	}
+}
+
+// faults looks up the scenario's faults and decides all their parameters.
+func (b *planner) faults() {
+	b.decided = nil
+	for i, f := range b.s.Faults {
+		path := item("faults", i)
+		at := func(key string) place { return b.place(under(path, key)) }
+		j := slices.IndexFunc(b.cat.Faults, func(k FaultKind) bool { return k.Name == f.What })
+		if j < 0 {
+			b.add(at("what"), "there is no fault %s; want %s", quote(f.What), oneOf(f.What, b.cat.faultNames()))
+			continue
+		}
+		kind := b.cat.Faults[j]
+		b.target(at("on"), kind, f)
+		decided := f
+		decided.Params = map[string]string{}
+		for _, p := range kind.Params {
+			decided.Params[p.Name] = p.Default
+		}
+		for _, key := range slices.Sorted(maps.Keys(f.Params)) {
+			value := f.Params[key]
+			k := slices.IndexFunc(kind.Params, func(p Param) bool { return p.Name == key })
+			switch {
+			case k < 0 && len(kind.Params) == 0:
+				b.add(at(key), "fault %s has no parameter %s; want none", kind.Name, quote(key))
+			case k < 0:
+				b.add(at(key), "fault %s has no parameter %s; want %s",
+					kind.Name, quote(key), oneOf(key, kind.paramNames()))
+			case !kind.Params[k].allows(value):
+				b.add(at(key), "parameter %s of fault %s is %s; want %s",
+					key, kind.Name, quote(value), kind.Params[k].want(value))
+			default:
+				decided.Params[key] = value
+			}
+		}
+		b.decided = append(b.decided, decided)
+	}
+}
+
+// target checks what a fault is to befall.
+func (b *planner) target(at place, kind FaultKind, f Fault) {
+	name, index := f.Target()
+	switch j := slices.IndexFunc(b.cat.Targets, func(t Target) bool { return t.Name == name }); {
+	case !regexp.MustCompile(faultTarget).MatchString(f.On) || j < 0 || !slices.Contains(kind.On, name):
+		b.add(at, "fault %s cannot befall %s; want %s", kind.Name, quote(f.On), oneOf(name, kind.On))
+	case index >= 0 && !b.cat.Targets[j].Indexed:
+		b.add(at, "there is only one %s; want %s without a number", name, name)
+	case name == "service" && index >= b.s.Service.Instances:
+		b.add(at, "there are %d instances of the service and no %s; want service[0] to service[%d]",
+			b.s.Service.Instances, f.On, b.s.Service.Instances-1)
+	}
+}
+
+// faultsEnd returns when the last fault is healed, from the beginning of the
+// measured time.
+func (c *Cell) faultsEnd() time.Duration {
+	var end time.Duration
+	for _, f := range c.Faults {
+		end = max(end, time.Duration(f.At+f.For))
+	}
+	return end
+}
