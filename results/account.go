@@ -68,8 +68,12 @@ func (a *account) end(o Outcome) {
 
 // apply takes one application of a command.
 func (a *account) apply(ap Applied) {
-	if ap.Refused {
+	switch {
+	case ap.Refused:
 		a.refuse(ap.Op)
+		return
+	case ap.Repeated:
+		a.sums.Repeated++
 		return
 	}
 	if ap.Corrupt || ap.Op == 0 || ap.Op > a.issued.Load() {

@@ -49,6 +49,7 @@ type Applied struct {
 	At       time.Duration
 	Instance int
 	Corrupt  bool // the payload that arrived is not the one that was sent
+	Repeated bool // it had been done before and was not done again; the rest but Op, At and Instance is empty
 	Refused  bool // the service said no: nothing was applied, and the rest but At and Instance is empty
 }
 

@@ -195,7 +195,7 @@ func (r *CellRecorder) gather() {
 	for i := range r.service {
 		for _, a := range r.service[i].take() {
 			r.account.apply(a)
-			if !a.Refused && a.Instance >= 0 && a.Instance < len(r.cell.Served) {
+			if !a.Refused && !a.Repeated && a.Instance >= 0 && a.Instance < len(r.cell.Served) {
 				r.cell.Served[a.Instance]++
 			}
 		}

@@ -176,6 +176,7 @@ type Accounting struct {
 	Applied      int64 `json:"applied"`      // commands that the service did at least once
 	Lost         int64 `json:"lost"`         // acknowledged, and never applied by the end of the drain
 	Duplicated   int64 `json:"duplicated"`   // applied more than once
+	Repeated     int64 `json:"repeated"`     // came again, and an idempotent service did not do them again
 	Extra        int64 `json:"extra"`        // applications beyond the first, all together
 	// Applied before one of the same key that was acknowledged before it started.
 	Reordered int64 `json:"reordered"`

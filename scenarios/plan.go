@@ -75,8 +75,10 @@ type Service struct {
 	Instances int         `json:"instances"`
 	Workers   int         `json:"workers"` // of each instance
 	Time      ServiceTime `json:"time"`
-	ErrorRate float64     `json:"error_rate"` // share of the requests that the service refuses, 0 to 1
-	Stall     *Stall      `json:"stall,omitempty"`
+	// Idempotent services remember the commands that they have done and do none twice.
+	Idempotent bool    `json:"idempotent"`
+	ErrorRate  float64 `json:"error_rate"` // share of the requests that the service refuses, 0 to 1
+	Stall      *Stall  `json:"stall,omitempty"`
 }
 
 // ServiceTime is the distribution of the time that one request takes.

@@ -86,6 +86,8 @@ func (v float) schema(Catalog) object {
 	return object{"type": "number", "minimum": v.min, "maximum": v.max, "default": *v.to}
 }
 
+func (v yesNo) schema(Catalog) object { return object{"type": "boolean", "default": *v.to} }
+
 func (v span) schema(Catalog) object {
 	return object{"type": "string", "pattern": durationPattern, "default": *v.to}
 }

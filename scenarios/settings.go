@@ -95,6 +95,8 @@ func (s *Scenario) serviceSettings() []setting {
 			about: "requests that each instance works on at once"},
 		{key: "time", value: section{s.timeSettings},
 			about: "how long the service takes for one request"},
+		{key: "idempotent", value: yesNo{&v.Idempotent},
+			about: "the service remembers the commands that it has done, by their ids, and does none twice"},
 		{key: "error_rate", value: float{&v.ErrorRate, 0, 1},
 			about: "share of the requests that the service refuses"},
 		{key: "stall", value: section{s.stallSettings},

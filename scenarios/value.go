@@ -442,3 +442,16 @@ func (v choices) item(r *reader, path string, n *node) BrokerChoice {
 	}
 	return b
 }
+
+// A yesNo is true or false.
+type yesNo struct{ to *bool }
+
+func (yesNo) want() string { return "true or false" }
+
+func (v yesNo) read(_ *reader, _ string, n *node) bool {
+	if n.kind != scalar || n.quoted || n.text != "true" && n.text != "false" {
+		return false
+	}
+	*v.to = n.text == "true"
+	return true
+}

@@ -35,6 +35,9 @@ type Service struct {
 	known   *outcomes
 	busy    atomic.Int64
 	handled atomic.Int64
+
+	troubleMu sync.Mutex // held by those who change troubles
+	troubles  []atomic.Pointer[[]*Trouble]
 }
 
 // A value is one piece of the service's state.
@@ -54,6 +57,7 @@ const (
 // operation.
 func New(rt flows.Runtime, config Config) *Service {
 	s := &Service{runtime: rt, config: config, state: make([]value, config.Keys), known: newOutcomes(knownCommands)}
+	s.troubles = make([]atomic.Pointer[[]*Trouble], config.Service.Instances)
 	for range config.Service.Instances {
 		s.workers = append(s.workers, &slots{runtime: rt, free: config.Service.Workers})
 	}
@@ -108,6 +112,9 @@ func (s *Service) Handle(ctx context.Context, instance int, r flows.Request) (fl
 	s.busy.Add(1)
 	defer s.busy.Add(-1)
 	defer s.handled.Add(1)
+	if s.gone(instance) {
+		return flows.Response{}, fmt.Errorf("take up %v: %w", r.Kind, errGone)
+	}
 	w := s.workers[instance]
 	if err := w.acquire(ctx); err != nil {
 		return flows.Response{}, fmt.Errorf("wait for a worker: %w", err)
@@ -120,7 +127,11 @@ func (s *Service) Handle(ctx context.Context, instance int, r flows.Request) (fl
 	if err := s.sitOutStall(ctx); err != nil {
 		return flows.Response{}, fmt.Errorf("work on %v: %w", r.Kind, err)
 	}
-	if refused {
+	hit, err := s.suffer(ctx, instance, r.ID)
+	if err != nil {
+		return flows.Response{}, fmt.Errorf("work on %v: %w", r.Kind, err)
+	}
+	if refused = refused || hit && r.Kind != flows.StatusOf; refused {
 		if r.Kind == flows.Command {
 			s.known.set(r.ID, flows.Denied)
 			s.config.Applied(results.Applied{Op: r.ID, At: s.runtime.Now(), Instance: instance, Refused: true})
@@ -129,7 +140,11 @@ func (s *Service) Handle(ctx context.Context, instance int, r flows.Request) (fl
 	}
 	switch r.Kind {
 	case flows.Command:
-		return s.apply(instance, r), nil
+		resp := s.apply(instance, r)
+		if s.crashes(instance) {
+			return flows.Response{}, fmt.Errorf("tell of %v: %w", r.Kind, errGone)
+		}
+		return resp, nil
 	case flows.Query:
 		return s.read(r.Key), nil
 	default:
@@ -190,6 +205,11 @@ func (s *Service) apply(instance int, r flows.Request) flows.Response {
 	v := &s.state[key]
 	body := append([]byte(nil), r.Body...)
 	v.mu.Lock()
+	if s.config.Service.Idempotent && s.done(r.ID) {
+		v.mu.Unlock()
+		s.config.Applied(results.Applied{Op: r.ID, At: s.runtime.Now(), Instance: instance, Repeated: true})
+		return receipt(r.ID)
+	}
 	v.version++
 	v.body = body
 	if v.writers != nil {
@@ -197,9 +217,16 @@ func (s *Service) apply(instance int, r flows.Request) flows.Response {
 	}
 	applied.Version, applied.At = v.version, s.runtime.Now()
 	s.config.Applied(applied)
+	s.known.set(r.ID, flows.Done) // under the lock as well, so that what comes again finds it
 	v.mu.Unlock()
-	s.known.set(r.ID, flows.Done)
 	return receipt(r.ID)
+}
+
+// done reports whether a command has been done, as far back as the service
+// remembers.
+func (s *Service) done(op uint64) bool {
+	status, ok := s.known.get(op)
+	return ok && status == flows.Done
 }
 
 // read returns the value of a key. Values are replaced and never changed, so
