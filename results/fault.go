@@ -30,21 +30,27 @@ type Fault struct {
 // was well again. All times of it are as precise as its bins: [BinWidth] for
 // what is counted, [TailWidth] for what needs a quantile.
 type Recovery struct {
-	// The steady time before the fault, which all else is compared with.
-	BaseP99   time.Duration `json:"base_p99_ns"`
-	BasePerS  float64       `json:"base_per_s"`           // operations that ended ok
-	Unsteady  string        `json:"unsteady,omitempty"`   // why it is no good base, if it is none
-	Detect    Moment        `json:"detect"`               // from Begin to the first operation that failed or took 4 × BaseP99
-	Cut       Moment        `json:"cut"`                  // from Begin to the first connection that was told to be gone
-	Down      time.Duration `json:"down_ns"`              // bins in which less than half of what was due ended ok
-	Gap       time.Duration `json:"gap_ns"`               // the longest time in which no operation ended ok
-	Recover   Moment        `json:"recover"`              // from Heal until five tails in a row were well
-	Backlog   int64         `json:"backlog"`              // the most commands that were acknowledged and not applied
-	Drain     Moment        `json:"drain"`                // from Heal until that was as before
-	DrainPerS float64       `json:"drain_per_s"`          // commands applied per second meanwhile
-	Bad       int64         `json:"bad"`                  // operations due from Begin to the recovery that did not end ok
-	Offered   int64         `json:"offered"`              // operations due in that time
-	Within    time.Duration `json:"watched_ns,omitempty"` // how long after Heal there was something to see
+	// The steady time before the fault is what all else is compared with.
+	BaseP99  time.Duration `json:"base_p99_ns"`
+	BasePerS float64       `json:"base_per_s"`         // operations that ended ok
+	Unsteady string        `json:"unsteady,omitempty"` // why it is no good base, if it is none
+
+	Detect Moment        `json:"detect"`  // from Begin to the first operation that failed or took 4 × BaseP99
+	Cut    Moment        `json:"cut"`     // from Begin to the first connection that was told to be gone
+	Down   time.Duration `json:"down_ns"` // bins in which less than half of the base ended ok
+	Gap    time.Duration `json:"gap_ns"`  // the longest time in which no operation ended ok
+
+	Recover Moment `json:"recover"` // from Heal until five tails in a row were well
+	// Within is how long after Heal there was something to see, for a recovery that
+	// was not seen.
+	Within time.Duration `json:"within_ns,omitempty"`
+
+	Backlog   int64   `json:"backlog"`     // the most commands that were acknowledged and not applied
+	Drain     Moment  `json:"drain"`       // from Heal until that was as before
+	DrainPerS float64 `json:"drain_per_s"` // commands applied per second meanwhile
+
+	Offered int64 `json:"offered"` // operations due from Begin to the recovery
+	Bad     int64 `json:"bad"`     // of these, the ones that did not end ok
 }
 
 // A Moment is when something happened, if it did.

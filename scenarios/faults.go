@@ -13,7 +13,7 @@ import (
 // after the measured time began, and is healed For later, or when the load ends.
 type Fault struct {
 	What   string            `json:"what"` // as the catalog names it
-	On     string            `json:"on"`   // a target of the catalog; of several alike one with its number, as service[1]
+	On     string            `json:"on"`   // a target of the catalog, and which one of several, as service[1]
 	At     Duration          `json:"at"`
 	For    Duration          `json:"for"`
 	Params map[string]string `json:"params,omitempty"`
