@@ -34,13 +34,14 @@ type Broker struct {
 	Traits func(params map[string]string) flows.Traits
 }
 
-// A Param is one parameter of a broker.
+// A Param is one parameter of a broker, or of a fault.
 type Param struct {
 	Name     string
 	Summary  string   // one phrase, with the unit if it has one
-	Default  string   // written as in scenarios
-	Values   []string // the allowed values; empty for a whole number
-	Min, Max int      // bounds of a whole number
+	Default  string   // written as in scenarios; empty for one that must be given
+	Values   []string // the allowed values; empty for a number or a duration
+	Span     bool     // it is a duration, and its bounds are in nanoseconds
+	Min, Max int      // bounds of a whole number, or of a duration
 }
 
 // flowNames returns the names of all flows in the catalog's order.
@@ -94,7 +95,10 @@ func (b Broker) paramNames() []string {
 
 // want says what values the parameter takes.
 func (p Param) want(got string) string {
-	if len(p.Values) == 0 {
+	switch {
+	case p.Span:
+		return p.span(new(Duration)).want()
+	case len(p.Values) == 0:
 		return whole{min: p.Min, max: p.Max}.want()
 	}
 	return oneOf(got, p.Values)
@@ -102,11 +106,17 @@ func (p Param) want(got string) string {
 
 // allows reports whether the parameter takes a value.
 func (p Param) allows(value string) bool {
-	if len(p.Values) == 0 {
+	switch {
+	case p.Span:
+		return p.span(new(Duration)).read(nil, "", &node{kind: scalar, text: value})
+	case len(p.Values) == 0:
 		return p.whole(value)
 	}
 	return slices.Contains(p.Values, value)
 }
+
+// span returns the setting that reads the parameter, which is a duration.
+func (p Param) span(to *Duration) span { return span{to, Duration(p.Min), Duration(p.Max)} }
 
 // whole reports whether value is a whole number within the bounds.
 func (p Param) whole(value string) bool {

@@ -178,6 +178,11 @@ func (b *planner) faults() {
 				decided.Params[key] = value
 			}
 		}
+		for _, p := range kind.Params {
+			if decided.Params[p.Name] == "" && f.Params[p.Name] == "" {
+				b.add(b.place(path), "fault %s has no %s; want %s", kind.Name, p.Name, p.want(""))
+			}
+		}
 		b.decided = append(b.decided, decided)
 	}
 }

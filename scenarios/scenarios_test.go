@@ -30,6 +30,17 @@ func testCatalog() Catalog {
 	fixed := func(t flows.Traits) func(map[string]string) flows.Traits {
 		return func(map[string]string) flows.Traits { return t }
 	}
+	cat.Targets = []Target{{Name: "broker", Summary: "all that speak to it"}, {Name: "service", Indexed: true}}
+	cat.Faults = []FaultKind{
+		{Name: "stall", Summary: "nothing passes", On: []string{"broker", "service"}},
+		{Name: "latency", Summary: "all is late", On: []string{"broker"}, Params: []Param{
+			{Name: "delay", Summary: "each way", Span: true, Min: 1, Max: int(minute)},
+			{Name: "jitter", Summary: "more or less", Span: true, Default: "0s", Max: int(minute)},
+		}},
+		{Name: "crash", Summary: "it is gone", On: []string{"service"}, Params: []Param{
+			{Name: "when", Summary: "before or after the effect", Default: "before", Values: []string{"before", "after"}},
+		}},
+	}
 	cat.Brokers = []Broker{
 		{Name: "mem", Summary: "a queue in memory", Params: []Param{
 			{Name: "queue", Summary: "messages that one queue holds", Default: "65536", Min: 1, Max: 1 << 20},

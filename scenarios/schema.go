@@ -136,12 +136,15 @@ func (v faultList) schema(cat Catalog) object {
 			"at":   object{"type": "string", "pattern": durationPattern},
 			"for":  object{"type": "string", "pattern": durationPattern},
 		}
+		required := []string{"what", "on", "at", "for"}
 		for _, p := range f.Params {
 			properties[p.Name] = p.schema()
+			if p.Default == "" {
+				required = append(required, p.Name)
+			}
 		}
 		anyOf = append(anyOf, object{
-			"type": "object", "properties": properties, "required": []string{"what", "on", "at", "for"},
-			"additionalProperties": false,
+			"type": "object", "properties": properties, "required": required, "additionalProperties": false,
 		})
 	}
 	out := object{"type": "array", "maxItems": maxFaults}
@@ -155,7 +158,14 @@ func (v faultList) schema(cat Catalog) object {
 // stand without quotes, so every value that reads as something else than text
 // is listed in both forms.
 func (p Param) schema() object {
-	out := object{"description": p.Summary, "default": p.Default}
+	out := object{"description": p.Summary}
+	if p.Default != "" {
+		out["default"] = p.Default
+	}
+	if p.Span {
+		out["type"], out["pattern"] = "string", durationPattern
+		return out
+	}
 	if len(p.Values) == 0 {
 		out["type"], out["minimum"], out["maximum"] = "integer", p.Min, p.Max
 		if p.whole(p.Default) {

@@ -66,6 +66,7 @@ func beyondSchema() []string {
 		"more-clients", "too-many-operations", "no-operation", "too-much-memory", "timeout-beyond", "slow-is-faster",
 		"stall-never-ends", "polling-max", "duration-too-long",
 		"plan-no-broker", "plan-broker-twice", "plan-broker-lacks", "plan-store",
+		"fault-parameter-out-of-bounds", "fault-too-late", "fault-instance", "fault-of-no-time",
 	}
 }
 
