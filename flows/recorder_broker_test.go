@@ -111,7 +111,7 @@ func received(m flows.Message) string {
 	text := named(m)
 	switch {
 	case m.Err != nil:
-		text += " is sent back: " + outcomeOf(m.Err)
+		text = requestOf(m.Kind, m.Op) + " is sent back: " + outcomeOf(m.Err)
 	case isAnswer(m):
 		text = fmt.Sprintf("%s: %v", answerTo(m.Kind, m.Op), m.Status)
 	case m.Kind == flows.Event:
