@@ -36,8 +36,9 @@ fuzz: ## every fuzz target for FUZZ (default 20s) each
 lint: ## golangci-lint, built from source on first use
 	$(GO) run $(GOLANGCI_LINT) run
 
-docs: ## rewrite what is generated: docs/flows.md, docs/brokers.md, docs/scenario.schema.json, golden files
-	$(GO) test ./cmd/flowbench -run Docs -update
+docs: ## rewrite what is generated: transcripts, docs/flows.md, docs/brokers.md, docs/scenario.schema.json, golden files
+	$(GO) test ./flows -rewrite
+	$(GO) test ./cmd/flowbench -run TestDocsAreWhatTheRegistriesSay -update
 	$(GO) test ./scenarios ./report -update
 
 plots: ## run the scenario of the README again and publish its plots

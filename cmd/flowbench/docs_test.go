@@ -21,7 +21,7 @@ const docsDir = "../../docs"
 // With -update it writes them.
 func TestDocsAreWhatTheRegistriesSay(t *testing.T) {
 	for name, text := range map[string][]byte{
-		"flows.md":             flowsDoc(),
+		"flows.md":             flowsDoc(t),
 		"brokers.md":           brokersDoc(),
 		"scenarios.md":         scenariosDoc(),
 		"scenario.schema.json": scenarios.Schema(catalog()),
@@ -42,7 +42,9 @@ func TestDocsAreWhatTheRegistriesSay(t *testing.T) {
 
 const generated = "\n<!-- Written by make docs from the registries; edit those. -->\n"
 
-func flowsDoc() []byte {
+func flowsDoc(t *testing.T) []byte {
+	t.Helper()
+	told := transcripts(t)
 	var b bytes.Buffer
 	fmt.Fprint(&b, "# Flows\n", generated, "\n| flow | command | query | promise | uses |\n|---|---|---|---|---|\n")
 	for _, f := range flows.All() {
@@ -54,12 +56,14 @@ func flowsDoc() []byte {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %v | %s |\n", s.Name, axis["command"], axis["query"], s.Promise,
 			parts(s.Uses))
 	}
-	for _, f := range flows.All() {
+	b.Write(learntDoc(told))
+	for i, f := range flows.All() {
 		s := f.Spec()
 		fmt.Fprintf(&b, "\n## %s\n\n%s.\n", s.Name, strings.ToUpper(s.Summary[:1])+s.Summary[1:])
 		if s.Needs != 0 {
 			fmt.Fprintf(&b, "\nIt needs a broker with: %v.\n", s.Needs)
 		}
+		b.Write(diagramsDoc(told[i]))
 	}
 	b.Write(edgesDoc())
 	return b.Bytes()
