@@ -38,7 +38,7 @@ func testCatalog() Catalog {
 			{Name: "jitter", Summary: "more or less", Span: true, Default: "0s", Max: int(minute)},
 		}},
 		{Name: "crash", Summary: "it is gone", On: []string{"service"}, Params: []Param{
-			{Name: "when", Summary: "before or after the effect", Default: "before", Values: []string{"before", "after"}},
+			{Name: "when", Summary: "of the effect", Default: "before", Values: []string{"before", "after"}},
 		}},
 	}
 	cat.Brokers = []Broker{

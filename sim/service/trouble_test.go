@@ -16,21 +16,21 @@ import (
 func TestTroubles(t *testing.T) {
 	for _, tt := range []struct {
 		about   string
-		trouble Trouble
+		trouble *Trouble
 		want    string // d done, r refused, x neither
 		applied int
 		touched int64
 	}{
-		{"an instance that is down does nothing", Trouble{Down: true}, "ddxxxxdddd", 6, 4},
+		{"an instance that is down does nothing", &Trouble{Down: true}, "ddxxxxdddd", 6, 4},
 		{
 			"one that crashes after an effect does one more than it tells of",
-			Trouble{CrashAfterEffect: true}, "ddxxxxdddd", 7, 4,
+			&Trouble{CrashAfterEffect: true}, "ddxxxxdddd", 7, 4,
 		},
-		{"errors may be the first few", Trouble{ErrorFirst: 3}, "ddrrrddddd", 7, 3},
-		{"or one of several", Trouble{ErrorEvery: 2}, "dddrdrdddd", 8, 2},
-		{"or all", Trouble{ErrorShare: 1}, "ddrrrrdddd", 6, 4},
-		{"a slow one does everything", Trouble{Slow: 5 * time.Millisecond}, "dddddddddd", 10, 4},
-		{"a paused one as well, later", Trouble{Pause: true}, "dddddddddd", 10, 4},
+		{"errors may be the first few", &Trouble{ErrorFirst: 3}, "ddrrrddddd", 7, 3},
+		{"or one of several", &Trouble{ErrorEvery: 2}, "dddrdrdddd", 8, 2},
+		{"or all", &Trouble{ErrorShare: 1}, "ddrrrrdddd", 6, 4},
+		{"a slow one does everything", &Trouble{Slow: 5 * time.Millisecond}, "dddddddddd", 10, 4},
+		{"a paused one as well, later", &Trouble{Pause: true}, "dddddddddd", 10, 4},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestTroubles(t *testing.T) {
 				for i := range got {
 					switch i {
 					case 2:
-						heal = s.Afflict(1, &tt.trouble)
+						heal = s.Afflict(1, tt.trouble)
 					case 6:
 						heal()
 					}
