@@ -59,7 +59,8 @@ func Driver() broker.Driver {
 			{Name: "reply", Summary: "how answers travel: over direct reply-to, or to an exclusive queue",
 				Default: "direct", Values: []string{"direct", "queue"}},
 			{Name: "max_priority", Summary: "x-max-priority of the groups' queues, with which urgent messages are " +
-				"published; classic queues only; 0 for none", Default: "0", Max: 10},
+				"published; classic queues only; they overtake what waits, not what is in a prefetch; 0 for none",
+				Default: "0", Max: 10},
 		},
 		Traits: traitsOf,
 		Check:  check,
