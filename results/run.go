@@ -69,6 +69,8 @@ type Cell struct {
 	SendLag *Hist                       `json:"send_lag"` // started − due, of those that started in the measured time
 	Canary  *Hist                       `json:"canary"`   // how late a goroutine woke from sleeping 1 ms
 
+	Urgency *Urgency `json:"urgency,omitempty"` // the latency split; nil where no operation is urgent
+
 	Seconds []Second `json:"-"` // by due time; see Second
 	Events  []Event  `json:"-"`
 }

@@ -135,6 +135,7 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 		body = service.NewPayload(id, d.cell.Load.PayloadBytes)
 	}
 	op := flows.NewOp(d.runtime, id, kind, service.KeyName(key), body)
+	op.Urgent = d.cell.Urgent(id)
 	own := &d.told[client]
 	var before wrote
 	if kind == flows.Command {
@@ -147,7 +148,7 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 	err := d.clients[client].Do(octx, op)
 	cancel()
 	o := results.Outcome{
-		Op: id, Client: lane, Kind: results.Kind(kind), Key: uint32(key), Due: due,
+		Op: id, Client: lane, Kind: results.Kind(kind), Key: uint32(key), Urgent: op.Urgent, Due: due,
 		Started: op.At(flows.Started), Accepted: op.At(flows.Accepted), Answered: op.At(flows.Answered),
 	}
 	outcome, class := flows.OutcomeOf(err)
