@@ -8,6 +8,7 @@ func All() []Flow {
 		Async{PollReply},
 		Async{EventsReply},
 		Async{ReplyTo},
+		Priority{},
 		Proxy{ProxySync},
 		Proxy{ProxyAsync},
 		Direct{},

@@ -108,7 +108,12 @@ func requestOf(op *Op) Message {
 
 // replyToSubmit makes a request and waits for its answer.
 func replyToSubmit(ctx context.Context, r *replies, op *Op) error {
-	answer, err := r.request(ctx, requestOf(op), func() { op.Reach(Accepted) })
+	return replyTo(ctx, r, op, requestOf(op))
+}
+
+// replyTo makes the request m on behalf of op and waits for its answer.
+func replyTo(ctx context.Context, r *replies, op *Op, m Message) error {
+	answer, err := r.request(ctx, m, func() { op.Reach(Accepted) })
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,6 +34,7 @@ func fixtures() map[string]*results.Run {
 		"seven":    fixture.Run(fixture.Default(), 6, 400),
 		"twenty":   fixture.Run(fixture.Many(), 1, 60),
 		"troubled": fixture.Troubled(),
+		"urgent":   fixture.Urgent(),
 		"empty":    {ID: "empty", Scenario: "empty"},
 	}
 }
@@ -83,7 +85,7 @@ func csvOf(t *testing.T, run *results.Run) string {
 func TestGolden(t *testing.T) {
 	svg := regexp.MustCompile(`(?s)<svg.*?</svg>`)
 	runs := fixtures()
-	for _, name := range []string{"seven", "troubled"} {
+	for _, name := range []string{"seven", "troubled", "urgent"} {
 		run := runs[name]
 		golden(t, name+"-80.txt", textOf(t, run, 80, false))
 		golden(t, name+"-160.txt", textOf(t, run, 160, true))
@@ -416,5 +418,41 @@ func TestEachInstanceHasItsShareOfTheWork(t *testing.T) {
 	}
 	if page := htmlOf(t, run); strings.Contains(page, "Who did the work") {
 		t.Error("a service of one instance has a section about sharing")
+	}
+}
+
+// TestUrgentAndNormalStandSideBySide looks for the section, the mechanisms and the
+// ratios, and for nothing of it in a run in which nothing is urgent.
+func TestUrgentAndNormalStandSideBySide(t *testing.T) {
+	plain := fixture.Run(fixture.Default()[:2], 3, 100)
+	if strings.Contains(htmlOf(t, plain), `id="urgency"`) || strings.Contains(textOf(t, plain, 200, false), "urgent") {
+		t.Error("a run without urgent operations has a section about them")
+	}
+	run := fixture.Urgent()
+	s := urgency(view{run: run, labels: words.Labels(run)})
+	if len(s.Tables) != 1 || len(s.Tables[0].Rows) != 6 {
+		t.Fatalf("got %+v; want a table with a row for each kind of the three cells that have urgent operations", s)
+	}
+	for i, r := range s.Tables[0].Rows {
+		mechanism := run.Cells[i/2].Urgency.Mechanism
+		if r.Cells[0].Text != mechanism {
+			t.Errorf("row %d says %q; want %q", i, r.Cells[0].Text, mechanism)
+		}
+		var ratio float64
+		if _, err := fmt.Sscan(r.Cells[8].Text, &ratio); err != nil || mechanism == "none" && math.Abs(ratio-1) > 0.2 ||
+			mechanism != "none" && math.Abs(ratio-4) > 0.8 {
+			t.Errorf("row %d: normal over urgent is %q with mechanism %q", i, r.Cells[8].Text, mechanism)
+		}
+	}
+	for _, want := range []string{"urgent answered", "normal answered", "overtake by the queue (x-max-priority 1)",
+		"wait like the others"} {
+		if text := textOf(t, run, 200, false); !strings.Contains(text, want) {
+			t.Errorf("the text does not say %q:\n%s", want, text)
+		}
+	}
+	for _, want := range []string{",urgent\n", ",normal\n"} {
+		if !strings.Contains(csvOf(t, run), want) {
+			t.Errorf("the csv has no row that ends in %q", want)
+		}
 	}
 }

@@ -20,6 +20,7 @@ const alike = 1.25
 func verdict(run *results.Run) []string {
 	labels := words.Labels(run)
 	sentences := fastest(run, labels)
+	sentences = append(sentences, overtaking(run, labels)...)
 	sentences = append(sentences, accounting(run, labels)...)
 	sentences = append(sentences, staleReads(run, labels)...)
 	sentences = append(sentences, invalid(run, labels)...)

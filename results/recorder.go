@@ -306,6 +306,7 @@ func (r *CellRecorder) latency(s *openSecond, o Outcome, stage Stage, at time.Du
 		kind[stage.String()] = h
 	}
 	h.Record(d)
+	r.cell.Urgency.record(o, stage, d)
 }
 
 // measured reports whether operations due at the given time count.

@@ -77,6 +77,8 @@ type Cell struct {
 	Faults   []Fault   `json:"faults,omitempty"`
 	Timeline *Timeline `json:"timeline,omitempty"`
 
+	Urgency *Urgency `json:"urgency,omitempty"` // the latency split; nil where no operation is urgent
+
 	Seconds []Second `json:"-"` // by due time; see Second
 	Events  []Event  `json:"-"`
 }

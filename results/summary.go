@@ -56,6 +56,7 @@ type SummaryCell struct {
 	Stale        SummaryStale                         `json:"stale"`
 	Pressure     Pressure                             `json:"pressure"`
 	Served       []int64                              `json:"served,omitempty"`
+	Urgency      *SummaryUrgency                      `json:"urgency,omitempty"`
 }
 
 // A SummaryStale says who saw old state after being told of a command.
@@ -114,7 +115,8 @@ func (c *Cell) summary() SummaryCell {
 			map[string]map[string]SummaryLatency,
 		), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
 		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served,
-		Stale: SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
+		Urgency: c.Urgency.summary(),
+		Stale:   SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
 	}
 	// Programs iterate over these; an empty object is easier on them than null.
 	if s.Guarantees == nil {

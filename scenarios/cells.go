@@ -113,6 +113,11 @@ func (b *planner) brokers() {
 		for key, value := range c.Params {
 			b.param(use, path, key, value)
 		}
+		if use.Check != nil {
+			if err := use.Check(use.params); err != nil {
+				b.add(b.place(path), "broker %s cannot be set so: %v", use.Name, err)
+			}
+		}
 		for k, other := range b.choices {
 			if other.Name == use.Name && b.same(other, use) {
 				b.add(b.place(path), "broker %s is there twice with the same parameters, first as %s; want it once",

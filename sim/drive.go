@@ -137,6 +137,7 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 		body = service.NewPayload(id, d.cell.Load.PayloadBytes)
 	}
 	op := flows.NewOp(d.runtime, id, kind, service.KeyName(key), body)
+	op.Urgent = d.cell.Urgent(id)
 	own := &d.told[client]
 	var before wrote
 	if kind == flows.Command {
@@ -150,7 +151,7 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 	cancel()
 	ended := d.runtime.Now()
 	o := results.Outcome{
-		Op: id, Client: lane, Kind: results.Kind(kind), Key: uint32(key), Due: due,
+		Op: id, Client: lane, Kind: results.Kind(kind), Key: uint32(key), Urgent: op.Urgent, Due: due,
 		Started: op.At(flows.Started), Accepted: op.At(flows.Accepted), Answered: op.At(flows.Answered),
 		Ended: ended,
 	}

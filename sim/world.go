@@ -275,6 +275,7 @@ func (w *world) describe() *results.Cell {
 			Warmup: time.Duration(c.Load.Warmup), Measured: time.Duration(c.Load.Duration),
 		},
 		Settings: w.settings(),
+		Urgency:  w.urgency(),
 		Served:   make([]int64, c.Service.Instances),
 	}
 	if w.session == nil {

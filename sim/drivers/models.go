@@ -55,6 +55,9 @@ func like(params []broker.Param, t flows.Traits, m scenarios.Model) broker.Param
 	if t.Has(flows.Confirms) {
 		p["confirm"] = "each"
 	}
+	if t.Has(flows.Priorities) {
+		p["order"] = "urgent-first"
+	}
 	if t.Has(flows.Dedups) {
 		p["dedup_ms"] = strconv.FormatInt(dedupWindow.Milliseconds(), 10)
 	}

@@ -57,7 +57,8 @@ const promptly = 4 * time.Second
 type testCase struct {
 	name   string
 	needs  flows.Traits
-	remote bool // needs a broker behind a network
+	remote bool          // needs a broker behind a network
+	params broker.Params // of the case's own, for drivers that have them
 	run    func(t *testing.T, ctx context.Context, r *rig)
 }
 
@@ -71,6 +72,7 @@ func Test(t *testing.T, b Bench) {
 	}
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
+			b := b.with(c.params)
 			params := b.params()
 			if traits := b.Driver.Traits(params); !traits.Has(c.needs) {
 				t.Skipf("%s does not offer: %v", b.Driver.Name, c.needs&^traits)
@@ -108,6 +110,8 @@ func cases() []testCase {
 		{name: "an answer to nobody does no harm", run: answerToNobody},
 		{name: "a repeated id is stored once", needs: flows.Dedups, run: repeated},
 		{name: "messages wait while nobody is subscribed", needs: flows.Buffers, run: buffered},
+		{name: "what is urgent overtakes what waits", needs: flows.Priorities | flows.Redelivers | flows.Buffers,
+			params: broker.Params{"prefetch": "1"}, run: urgentOvertakes},
 		{name: "the backlog counts what nobody has dealt with", run: backlog},
 		{name: "ready means ready", run: ready},
 		{name: "close is a barrier", run: closeBarrier},
@@ -123,6 +127,24 @@ func (b Bench) params() broker.Params {
 	p := b.Driver.Defaults()
 	maps.Copy(p, b.Params)
 	return p
+}
+
+// with returns b with further parameters, of which it takes those that the
+// driver has.
+func (b Bench) with(more broker.Params) Bench {
+	params := maps.Clone(b.Params)
+	for _, p := range b.Driver.Params {
+		value, ok := more[p.Name]
+		if !ok {
+			continue
+		}
+		if params == nil {
+			params = make(broker.Params)
+		}
+		params[p.Name] = value
+	}
+	b.Params = params
+	return b
 }
 
 // A rig is one session under test.

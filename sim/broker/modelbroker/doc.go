@@ -13,8 +13,9 @@
 // it has not acknowledged, counted at the broker; the others wait in the queue
 // of their group, which is bounded. What is not acknowledged goes back to the
 // front of its queue when the subscription closes, or when the ack wait has
-// passed. At most once, messages go out as soon as they come in, in turn, and
-// what is on its way when a subscription closes is lost.
+// passed. A queue gives out what waits in the order of arrival, or what is urgent
+// before the rest, if it is told to. At most once, messages go out as soon as they
+// come in, in turn, and what is on its way when a subscription closes is lost.
 //
 // All delays are drawn from streams that are named by what they delay, so that
 // one connection more does not change what the others meet. There is no outage

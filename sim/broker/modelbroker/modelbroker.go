@@ -20,6 +20,8 @@ const (
 	atMostOnce  = "at-most-once"
 	each        = "each"
 	never       = "none"
+	arrival     = "arrival"
+	urgentFirst = "urgent-first"
 
 	longest = 3_600_000 // milliseconds: an hour
 )
@@ -48,6 +50,7 @@ func Driver(k *des.Kernel, seed uint64) broker.Driver {
 			choice("confirm", "which messages are confirmed to their publishers", each, never),
 			capacity,
 			prefetch,
+			choice("order", "in which a group's queue gives out what waits, at least once", arrival, urgentFirst),
 			whole("ack_wait_ms", "milliseconds until a message without an ack comes again; 0 for never", "0", longest),
 			whole("dedup_ms", "milliseconds for which message ids are remembered; 0 for not", "0", longest),
 		},
@@ -68,6 +71,9 @@ func traitsOf(p broker.Params) flows.Traits {
 	}
 	if p["delivery"] == atLeastOnce {
 		traits |= flows.Redelivers | flows.Buffers
+		if p["order"] == urgentFirst {
+			traits |= flows.Priorities
+		}
 	}
 	if p.Int("dedup_ms") > 0 {
 		traits |= flows.Dedups
@@ -126,6 +132,7 @@ func (s *session) Guarantees() broker.Guarantees {
 	g := broker.Guarantees{
 		AckLevel: "none", Persistence: "none", Fsync: "none", Replicas: "1",
 		Prefetch: "none: messages are pushed", Redelivery: "none", Dedup: "none",
+		Priority: "none",
 	}
 	if s.traits.Has(flows.Confirms) {
 		g.AckLevel = "in the queue"
@@ -136,6 +143,9 @@ func (s *session) Guarantees() broker.Guarantees {
 		if s.ackWait > 0 {
 			g.Redelivery += fmt.Sprintf(", or after %v", s.ackWait)
 		}
+	}
+	if s.traits.Has(flows.Priorities) {
+		g.Priority = "by the queue (urgent first)"
 	}
 	if s.dedup > 0 {
 		g.Dedup = fmt.Sprintf("by message id, for %v", s.dedup)

@@ -23,6 +23,7 @@ func TestTheModelConforms(t *testing.T) {
 	for i, p := range []broker.Params{
 		{},
 		{"link": "exponential", "dedup_ms": "60000", "prefetch": "8"},
+		{"order": "urgent-first", "link": "exponential"},
 		{"delivery": "at-most-once"},
 		{"delivery": "at-most-once", "confirm": "none", "link": "exponential"},
 		{"confirm": "none", "service": "constant", "ack_wait_ms": "60000"},
