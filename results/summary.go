@@ -54,6 +54,7 @@ type SummaryCell struct {
 	Stale        SummaryStale                         `json:"stale"`
 	Pressure     Pressure                             `json:"pressure"`
 	Served       []int64                              `json:"served,omitempty"`
+	FrontEnds    []int64                              `json:"front_ends,omitempty"`
 }
 
 // A SummaryStale says who saw old state after being told of a command.
@@ -110,7 +111,7 @@ func (c *Cell) summary() SummaryCell {
 		LatencyUS: make(
 			map[string]map[string]SummaryLatency,
 		), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
-		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served,
+		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served, FrontEnds: c.FrontEnds,
 		Stale: SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
 	}
 	// Programs iterate over these; an empty object is easier on them than null.

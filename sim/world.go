@@ -15,6 +15,7 @@ import (
 	"flowbench/scenarios"
 	"flowbench/sim/broker"
 	"flowbench/sim/edge"
+	"flowbench/sim/edge/balance"
 	"flowbench/sim/service"
 )
 
@@ -25,6 +26,7 @@ type world struct {
 	flow    flows.Flow
 	runtime *Wall
 	session broker.Session // nil for flows without a broker
+	edge    *watchedEdge   // nil for flows without an edge
 	service *service.Service
 	clients []flows.Client
 	stop    context.CancelFunc // ends the server and whatever lives as long
@@ -120,11 +122,13 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 		if err != nil {
 			return env, err
 		}
-		env.Edge = open(edge.Config{
+		w.edge = &watchedEdge{Edge: open(edge.Config{
 			Timeout: time.Duration(c.Load.Timeout), MaxBody: int64(c.Load.PayloadBytes) + bodyHeadroom,
 			Socket: spec.Uses.Has(flows.UsesSocket), LeastPending: c.FrontEnds.Balancer == scenarios.LeastPending,
 			ConnectionsPerClient: c.Load.ConnectionsPerClient, Dial: w.engine.Dial, Meter: &w.edgeMeter, Log: env.Log,
-		})
+			Health: balance.Defaults(), Notify: w.balanced,
+		})}
+		env.Edge = w.edge
 	}
 	if !spec.Uses.Has(flows.UsesBroker) {
 		return env, nil
@@ -319,6 +323,7 @@ func (w *world) settings() map[string]string {
 	if st := c.Service.Stall; st != nil {
 		s["stall"] = fmt.Sprintf("%v every %v", st.For, st.Every)
 	}
+	w.describeFronts(s)
 	for _, a := range w.flow.Spec().Axes {
 		if a.Value == "poll" {
 			s["polling"] = fmt.Sprintf("first after %v, then %.3g times longer, at most %v",

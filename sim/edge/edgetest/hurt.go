@@ -79,8 +79,11 @@ func (b bench) admit(t *testing.T, h balance.Health, hurt wire.Dialer) *ward {
 	w.victim.mu.Lock() // until it is known who is to be spared
 	var endpoints []flows.Endpoint
 	for i := range w.served {
-		endpoints = append(endpoints, answering(func(context.Context, flows.Call) (flows.Answer, error) {
+		endpoints = append(endpoints, answering(func(_ context.Context, c flows.Call) (flows.Answer, error) {
 			w.served[i].Add(1)
+			if string(c.Body) != string(command(c.ID).Body) {
+				return flows.Answer{}, flows.Fail(flows.Corrupt, errCause)
+			}
 			return flows.Answer{}, nil
 		}))
 	}
