@@ -1,8 +1,15 @@
 package sim_test
 
 import (
+	"context"
+	"net"
+	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+
+	"flowbench/sim/wire"
 )
 
 // TestFrontEndsShareTheCalls runs flows over several front ends, so that a
@@ -70,5 +77,55 @@ service: {instances: 1, workers: 4, time: {distribution: constant, mean: 0s}}
 			t.Errorf("%s: front ends had %v calls and the balancer is %q; want none of either", c.ID, c.FrontEnds,
 				c.Settings["balancer"])
 		}
+	}
+}
+
+// TestEjectionsAreEventsOfTheRun has one of two instances refuse its first
+// connections. It harms nobody, and the run tells of it.
+func TestEjectionsAreEventsOfTheRun(t *testing.T) {
+	var mu sync.Mutex
+	var dialled []string
+	const refusals = 4
+	refused := 0
+	e := engine(t)
+	e.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !slices.Contains(dialled, address) {
+			dialled = append(dialled, address)
+		}
+		// The client comes first, and dials the balancer.
+		if len(dialled) > 1 && address == dialled[1] && refused < refusals {
+			refused++
+			return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+		}
+		return wire.Loopback()(ctx, network, address)
+	}
+	run, err := runPlan(t.Context(), t, e, plan(t, `
+name: test
+flows: [direct]
+load: {arrivals: poisson, rate_per_s: 200, clients: 1}
+warmup: 0s
+duration: 2s
+service: {instances: 2, workers: 4, time: {distribution: constant, mean: 0s}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := run.Cells[0]
+	if c.Counts.OK != c.Counts.Due {
+		t.Errorf("counts are %+v; want all ok", c.Counts)
+	}
+	var got []string
+	for _, ev := range c.Events {
+		if ev.Kind != "phase" {
+			got = append(got, ev.Kind+" "+strings.TrimRight(ev.Name, "01"))
+			if ev.Text == "" {
+				t.Errorf("%+v does not say why", ev)
+			}
+		}
+	}
+	if !slices.Equal(got, []string{"ejected service-", "returned service-"}) {
+		t.Errorf("the events are %q; want an ejection and a return", got)
 	}
 }

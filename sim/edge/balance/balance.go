@@ -152,7 +152,7 @@ func (p *Pool) Checked(i int, well bool) (changed bool) {
 		if !b.ejected || b.goodChecks < p.health.GoodChecks {
 			return false
 		}
-		b.ejected, b.failedRequests = false, 0
+		b.ejected = false
 		return true
 	}
 	b.goodChecks = 0
