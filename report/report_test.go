@@ -403,6 +403,24 @@ func TestStaleReadsAreShownWhereThereWereSome(t *testing.T) {
 	}
 }
 
+func TestEachFrontEndHasItsShareOfTheCalls(t *testing.T) {
+	run := fixture.Run(fixture.Default(), 2, 100)
+	for _, c := range run.Cells {
+		c.Served = []int64{7}
+	}
+	run.Cells[0].FrontEnds = []int64{150, 30, 20}
+	page := htmlOf(t, run)
+	for _, want := range []string{"Who did the work", "front end 2", `title="150 of 200">75.0 %`,
+		`title="20 of 200">10.0 %`, ">7.50<"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(page, "instance 0") {
+		t.Error("services of one instance have a table about sharing")
+	}
+}
+
 func TestEachInstanceHasItsShareOfTheWork(t *testing.T) {
 	run := fixture.Run(fixture.Default(), 2, 100)
 	run.Cells[0].Served, run.Cells[1].Served = []int64{300, 100}, []int64{7}

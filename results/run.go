@@ -63,7 +63,8 @@ type Cell struct {
 	Classes    map[string]int64 `json:"classes"`  // why operations due in the measured time were not ok
 	Accounting Accounting       `json:"accounting"`
 	Stale      Stale            `json:"stale"`
-	Served     []int64          `json:"served,omitempty"` // commands applied by each instance
+	Served     []int64          `json:"served,omitempty"`     // commands applied by each instance
+	FrontEnds  []int64          `json:"front_ends,omitempty"` // calls that came to each, where there are several
 	Cost       Cost             `json:"cost"`
 	Pressure   Pressure         `json:"pressure"`
 

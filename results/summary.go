@@ -57,6 +57,7 @@ type SummaryCell struct {
 	Pressure     Pressure                             `json:"pressure"`
 	Served       []int64                              `json:"served,omitempty"`
 	Urgency      *SummaryUrgency                      `json:"urgency,omitempty"`
+	FrontEnds    []int64                              `json:"front_ends,omitempty"`
 }
 
 // A SummaryStale says who saw old state after being told of a command.
@@ -114,7 +115,7 @@ func (c *Cell) summary() SummaryCell {
 		LatencyUS: make(
 			map[string]map[string]SummaryLatency,
 		), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
-		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served,
+		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served, FrontEnds: c.FrontEnds,
 		Urgency: c.Urgency.summary(),
 		Stale:   SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
 	}

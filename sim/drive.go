@@ -73,6 +73,7 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 	if err == nil {
 		err = ctx.Err()
 	}
+	result.FrontEnds = w.edge.shares()
 	result.Finished = err == nil
 	d.measure.complete(result, w.flow.Spec(), w.simulated)
 	result.Judge()

@@ -15,6 +15,7 @@ import (
 	"flowbench/scenarios"
 	"flowbench/sim/broker"
 	"flowbench/sim/edge"
+	"flowbench/sim/edge/balance"
 	"flowbench/sim/service"
 )
 
@@ -25,6 +26,7 @@ type world struct {
 	cell    scenarios.Cell
 	flow    flows.Flow
 	session broker.Session // nil for flows without a broker
+	edge    *watchedEdge   // nil for flows without an edge
 	service *service.Service
 	clients []flows.Client
 	stop    context.CancelFunc // ends the server and whatever lives as long
@@ -115,20 +117,22 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 		Stray: func(op uint64) { w.recorder.Load().Stray(op) },
 	}
 	if spec.Uses.Has(flows.UsesEdge) {
-		open, err := w.edge(c.Edge)
+		open, err := w.edgeOf(c.Edge)
 		if err != nil {
 			return env, err
 		}
-		env.Edge = open(edge.Config{
+		w.edge = &watchedEdge{Edge: open(edge.Config{
 			Timeout: time.Duration(c.Load.Timeout), MaxBody: int64(c.Load.PayloadBytes) + bodyHeadroom,
 			Socket: spec.Uses.Has(flows.UsesSocket), LeastPending: c.FrontEnds.Balancer == scenarios.LeastPending,
 			ConnectionsPerClient: c.Load.ConnectionsPerClient, Dial: w.engine.Dial, Meter: &w.edgeMeter, Log: env.Log,
-		})
+			Health: balance.Defaults(), Notify: w.balanced,
+		})}
+		env.Edge = w.edge
 	}
 	if !spec.Uses.Has(flows.UsesBroker) {
 		return env, nil
 	}
-	driver, err := w.driver(c.Broker)
+	driver, err := w.driverOf(c.Broker)
 	if err != nil {
 		return env, err
 	}
@@ -140,8 +144,8 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 // bodyHeadroom is how much larger than its payload a body may be.
 const bodyHeadroom = 64 << 10
 
-// driver returns the driver of a name, and nil for no name.
-func (r realm) driver(name string) (*broker.Driver, error) {
+// driverOf returns the driver of a name, and nil for no name.
+func (r realm) driverOf(name string) (*broker.Driver, error) {
 	if name == "" {
 		return nil, nil
 	}
@@ -153,8 +157,8 @@ func (r realm) driver(name string) (*broker.Driver, error) {
 	return nil, fmt.Errorf("open cell: no broker is named %q", name)
 }
 
-// edge returns what opens the edge of a name.
-func (r realm) edge(name string) (func(edge.Config) flows.Edge, error) {
+// edgeOf returns what opens the edge of a name.
+func (r realm) edgeOf(name string) (func(edge.Config) flows.Edge, error) {
 	for _, d := range r.edges {
 		if d.Name == name {
 			return d.Open, nil
@@ -312,6 +316,7 @@ func (w *world) settings() map[string]string {
 	if st := c.Service.Stall; st != nil {
 		s["stall"] = fmt.Sprintf("%v every %v", st.For, st.Every)
 	}
+	w.describeFronts(s)
 	for _, a := range w.flow.Spec().Axes {
 		if a.Value == "poll" {
 			s["polling"] = fmt.Sprintf("first after %v, then %.3g times longer, at most %v",

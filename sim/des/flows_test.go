@@ -43,6 +43,7 @@ func (s *stage) env(ctx context.Context) (flows.Env, broker.Session, error) {
 	d := modelbroker.Driver(s.kernel, s.seed)
 	params := d.Defaults()
 	params["link"] = "exponential"
+	params["dedup_ms"] = "60000" // so that two messages with one id would be noticed
 	maps.Copy(params, s.params)
 	session, err := d.Open(ctx, broker.Config{
 		Prefix: "t", Params: params, Meter: &broker.Meter{}, Notify: func(broker.Event) {},
@@ -50,7 +51,9 @@ func (s *stage) env(ctx context.Context) (flows.Env, broker.Session, error) {
 	})
 	env := flows.Env{
 		Runtime: s.kernel, Broker: session,
-		Edge: modeledge.New(s.kernel, modeledge.Config{Link: des.Exponential(200 * time.Microsecond), Seed: s.seed}),
+		Edge: modeledge.New(s.kernel, modeledge.Config{
+			Link: des.Exponential(200 * time.Microsecond), Seed: s.seed, LeastPending: s.seed%2 == 1,
+		}),
 		Service: service.New(s.kernel, service.Config{
 			Service: scenarios.Service{
 				Instances: 3, Workers: 4,
@@ -66,7 +69,8 @@ func (s *stage) env(ctx context.Context) (flows.Env, broker.Session, error) {
 		}),
 		Settings: flows.Settings{
 			Instances: 3, Workers: 4, Timeout: patience,
-			Polling: flows.Polling{Interval: 2 * ms, Backoff: 1.5, Max: 20 * ms},
+			Polling:   flows.Polling{Interval: 2 * ms, Backoff: 1.5, Max: 20 * ms},
+			FrontEnds: 1 + int(s.seed%3),
 		},
 		Log:   slog.New(slog.DiscardHandler),
 		Stray: func(uint64) { s.stray++ },
@@ -167,7 +171,8 @@ func (s *stage) load(ctx context.Context, n uint64, ended func(*flows.Op, error)
 }
 
 // TestFlowsRunInVirtualTime runs every flow as it is: each command is applied
-// exactly once, each answer is the right one, and nothing waits for ever.
+// exactly once, each answer is the right one, and nothing waits for ever. The
+// seeds differ in how many front ends there are and in how a balancer picks.
 func TestFlowsRunInVirtualTime(t *testing.T) {
 	const n = 500
 	for _, flow := range flows.All() {

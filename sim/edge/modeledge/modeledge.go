@@ -11,6 +11,7 @@ import (
 
 	"flowbench/flows"
 	"flowbench/sim/des"
+	"flowbench/sim/edge/balance"
 )
 
 // A Config describes an edge.
@@ -19,6 +20,8 @@ type Config struct {
 	Inner   des.Draw // of the delay between a balancer and a backend, each way; nil for Link
 	MaxBody int64    // bytes of a request or answer body; 0 for any
 	Seed    uint64
+
+	LeastPending bool // balancers pick who has the fewest calls under way, and not each in turn
 }
 
 // An Edge implements [flows.Edge] for one cell.
@@ -43,7 +46,8 @@ func (e *Edge) Listen(ctx context.Context, name string, backends ...flows.Endpoi
 	}
 	life, stop := e.kernel.WithCancel(context.WithoutCancel(ctx))
 	s := &server{
-		edge: e, backends: backends, inner: des.Stream(e.config.Seed, "balancer/"+name), life: life, stop: stop,
+		edge: e, backends: backends, pool: balance.New(len(backends), e.config.LeastPending, balance.Defaults()),
+		inner: des.Stream(e.config.Seed, "balancer/"+name), life: life, stop: stop,
 	}
 	e.parts[name] = s
 	return s, nil
@@ -62,7 +66,7 @@ func (e *Edge) Dial(_ context.Context, name string, id int) (flows.Caller, error
 type server struct {
 	edge     *Edge
 	backends []flows.Endpoint
-	turn     int
+	pool     *balance.Pool // whose backends are always well
 	inner    *rand.Rand
 	life     context.Context // of the calls under way
 	stop     context.CancelFunc
@@ -102,15 +106,14 @@ func (s *server) answer(ctx context.Context, c flows.Call) (flows.Answer, error)
 			s.idle.Keep(flows.Message{}, nil)
 		}
 	}()
-	backend := s.backends[0]
+	picked, _ := s.pool.Take(balance.None)
+	defer s.pool.Leave(picked)
 	if len(s.backends) > 1 {
-		s.turn++
-		backend = s.backends[s.turn%len(s.backends)]
 		if err := s.cross(ctx); err != nil {
 			return flows.Answer{}, err
 		}
 	}
-	for a, err := range backend(ctx, c) {
+	for a, err := range s.backends[picked](ctx, c) {
 		if len(s.backends) > 1 {
 			err = errors.Join(err, s.cross(ctx))
 		}

@@ -158,6 +158,44 @@ func TestTheBalancerTakesTurns(t *testing.T) {
 	}, count(0), count(1), count(2))
 }
 
+// TestTheBalancerSparesWhoIsBusy has one backend work on its first call for long.
+func TestTheBalancerSparesWhoIsBusy(t *testing.T) {
+	for _, tt := range []struct {
+		least bool
+		want  [2]int
+	}{{false, [2]int{3, 3}}, {true, [2]int{1, 5}}} {
+		var calls [2]int
+		var kernel *des.Kernel
+		config := modeledge.Config{Link: des.Constant(ms), LeastPending: tt.least}
+		serve(t, config, func(ctx context.Context, k *des.Kernel, c flows.Caller) {
+			kernel = k
+			first := k.Go(ctx, func(ctx context.Context) {
+				if err := answered(flows.First(ctx, c, flows.Call{ID: 1})); err != nil {
+					t.Error(err)
+				}
+			})
+			_ = k.Sleep(ctx, ms) // until it is there
+			for range 5 {
+				if err := answered(flows.First(ctx, c, flows.Call{ID: 2})); err != nil {
+					t.Error(err)
+				}
+			}
+			_ = first(ctx)
+			if calls != tt.want {
+				t.Errorf("least pending %v: the backends had %v calls; want %v", tt.least, calls, tt.want)
+			}
+		}, func(ctx context.Context, _ flows.Call) (flows.Answer, error) {
+			if calls[0]++; calls[0] == 1 {
+				_ = kernel.Sleep(ctx, time.Second)
+			}
+			return flows.Answer{}, nil
+		}, func(context.Context, flows.Call) (flows.Answer, error) {
+			calls[1]++
+			return flows.Answer{}, nil
+		})
+	}
+}
+
 func TestNothingToReachIsSaid(t *testing.T) {
 	e := modeledge.New(des.New(), modeledge.Config{Link: des.Constant(ms)})
 	if _, err := e.Listen(t.Context(), "part"); err == nil {
