@@ -69,6 +69,12 @@ func WrittenLimit(limit int64) int64 { return (limit+2)/3*4 + writtenHeadroom }
 // server takes in headers.
 const writtenHeadroom = maxHeader
 
+// Milliseconds returns n milliseconds as somebody else has written them, who may
+// have written nonsense: never less than none, and never more than a day.
+func Milliseconds(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), int64(24*time.Hour/time.Millisecond))) * time.Millisecond
+}
+
 // Ids travel as 16 hexadecimal digits.
 
 // FormatID writes an id.
