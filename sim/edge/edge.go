@@ -15,6 +15,8 @@
 // nothing of it. They answer with problem documents (RFC 9457) or with bare
 // status codes, and [ReadProblem] understands both.
 //
+// Edges over sockets have in common what package socket holds.
+//
 // Everything listens on loopback, and everything is bounded: bodies, headers,
 // and the time that anything may take.
 package edge

@@ -39,13 +39,14 @@ func TestTheClientOfOthersAgrees(t *testing.T) {
 			without("run the npm client: %v", err)
 		}
 	}
-	if text, err := program(t, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"); err != nil {
+	text, err := program(t, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+	if err != nil {
 		without("install the npm client: %v\n%s", err, text)
 	}
 	var ended atomic.Int64
 	address := listening(t, greeting, talking(&ended))
 	impatient := listening(t, time.Millisecond, talking(&ended))
-	text, err := program(t, dir, "node", "conformance.mjs", "ws://"+address+path, "ws://"+impatient+path)
+	text, err = program(t, dir, "node", "conformance.mjs", "ws://"+address+path, "ws://"+impatient+path)
 	t.Log(text)
 	if err != nil {
 		t.Error(err)

@@ -73,7 +73,8 @@ func say(t *testing.T, address string, expected int, messages ...string) (heard 
 		t.Fatal(err)
 	}
 	for _, m := range messages {
-		_ = conn.Write(t.Context(), websocket.MessageText, []byte(m)) // the server may end the socket before all is sent
+		// The server may end the socket before all is sent.
+		_ = conn.Write(t.Context(), websocket.MessageText, []byte(m))
 	}
 	for len(heard) < expected {
 		_, text, err := conn.Read(t.Context())
@@ -109,7 +110,8 @@ func TestMessagesAreThoseOfTheProtocol(t *testing.T) {
 		}},
 		{`subscription { r: changes(id: "0000000000000001", key: "fails") { body } }`, []string{
 			`{"id":"a\"b","type":"next","payload":{"data":{"r":{"body":"MA=="}}}}`,
-			`{"id":"a\"b","type":"error","payload":[{"message":"no","extensions":{"outcome":"failed","class":"rejected"}}]}`,
+			`{"id":"a\"b","type":"error","payload":[{"message":"no",` +
+				`"extensions":{"outcome":"failed","class":"rejected"}}]}`,
 		}},
 		{`subscription { r: changes(id: "1", key: "k") { body } }`, []string{
 			`{"id":"a\"b","type":"error","payload":[{"message":"id: \"1\" is not an id of 16 hexadecimal digits",` +
@@ -166,7 +168,10 @@ func TestEachWayToBreakTheProtocolHasItsCode(t *testing.T) {
 		{"deep nesting", []string{`{"type":"ping","payload":` + strings.Repeat("[", 12000)}, codeBadRequest},
 		{"an operation before the acknowledgement", []string{subscribing("1", live)}, codeUnauthorized},
 		{"a second beginning", []string{initMessage, initMessage}, codeTooManyInits},
-		{"an id that is in use", []string{initMessage, subscribing("1", live), subscribing("1", live)}, codeAlreadyExists},
+		{
+			"an id that is in use", []string{initMessage, subscribing("1", live), subscribing("1", live)},
+			codeAlreadyExists,
+		},
 		{"a message without end", []string{strings.Repeat(" ", 1<<20)}, websocket.StatusMessageTooBig},
 	} {
 		if heard, code := say(t, address, 10, tt.messages...); code != tt.code {
