@@ -294,7 +294,10 @@ func flooding(ended chan<- struct{}) flows.Endpoint {
 		}
 		return func(yield func(flows.Answer, error) bool) {
 			defer func() { ended <- struct{}{} }()
-			for ctx.Err() == nil && yield(flows.Answer{Body: body}, nil) {
+			for ctx.Err() == nil {
+				if !yield(flows.Answer{Body: body}, nil) {
+					return
+				}
 			}
 		}
 	}

@@ -113,11 +113,11 @@ func appendPayload(b, id []byte, kind string, payload []byte) []byte {
 
 func appendComplete(b, id []byte) []byte { return append(appendHead(b, id, typeComplete), '}') }
 
-// appendFault appends the message that ends an operation with an error of ours.
-func appendFault(b, id []byte, err error) []byte {
+// faultMessage returns the message that ends an operation with an error of ours.
+func faultMessage(id []byte, err error) []byte {
 	f := edge.FaultOf(err)
 	payload, _ := json.Marshal([1]failure{{f.Detail, &edge.Fault{Outcome: f.Outcome, Class: f.Class}}}) // only strings
-	return appendPayload(b, id, typeError, payload)
+	return appendPayload(nil, id, typeError, payload)
 }
 
 // A failure is a GraphQL error, as far as we read and write them.

@@ -100,7 +100,7 @@ func (s *session) subscribe(m message) {
 	case errors.Is(err, socket.ErrTaken):
 		s.Drop(codeAlreadyExists, "Subscriber already exists")
 	case err != nil:
-		s.Send(appendFault(nil, id, err))
+		s.Send(faultMessage(id, err))
 	}
 }
 
@@ -110,7 +110,7 @@ func (s *session) operate(ctx context.Context, under *socket.Call[string], id []
 	told := context.WithValue(ctx, operationKey{}, o)
 	responses, err := s.schema.Subscribe(told, q.Query, q.OperationName, q.Variables)
 	if err != nil {
-		s.end(under, appendFault(nil, id, flows.Fail(flows.Internal, err)))
+		s.end(under, faultMessage(id, flows.Fail(flows.Internal, err)))
 		return
 	}
 	for r := range responses {
@@ -120,15 +120,15 @@ func (s *session) operate(ctx context.Context, under *socket.Call[string], id []
 			return
 		}
 		if err := s.next(ctx, under, id, o, response); err != nil {
-			s.end(under, appendFault(nil, id, err))
+			s.end(under, faultMessage(id, err))
 			return
 		}
 	}
 	switch {
 	case ctx.Err() != nil: // what the resolver has to say is not waited for
-		s.end(under, appendFault(nil, id, flows.Unknown(flows.Canceled, ctx.Err())))
+		s.end(under, faultMessage(id, flows.Unknown(flows.Canceled, ctx.Err())))
 	case o.err != nil:
-		s.end(under, appendFault(nil, id, o.err))
+		s.end(under, faultMessage(id, o.err))
 	default:
 		s.end(under, appendComplete(nil, id))
 	}
@@ -176,7 +176,7 @@ func refusal(id []byte, o *operation, r *graphql.Response) []byte {
 	if len(r.Errors) > 0 {
 		err = r.Errors[0]
 	}
-	return appendFault(nil, id, flows.Unknown(flows.Internal, err))
+	return faultMessage(id, flows.Unknown(flows.Internal, err))
 }
 
 // An operation is what a resolver of subscriptions shares with its session.

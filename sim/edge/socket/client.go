@@ -31,7 +31,7 @@ type Codec interface {
 	AppendCall(b []byte, n uint64, c flows.Call) ([]byte, error)
 	AppendCancel(b []byte, n uint64) []byte
 
-	// Read reads a message. After an error the socket is of no use.
+	// Read reads a message, and does not keep it. After an error the socket is of no use.
 	Read(message []byte) (Heard, error)
 }
 
@@ -324,7 +324,9 @@ func newSocket(c *Client, conn *websocket.Conn) *socket {
 	s := &socket{
 		conn: conn, codec: c.codec, bounds: c.bounds, work: &c.work,
 		ended: make(chan struct{}), waiting: make(map[uint64]waiter),
-		out: outbox{send: sender(conn, c.bounds.Write), capacity: c.bounds.Waiting},
+		out: outbox{
+			send: sender(conn, c.bounds.Write, func() { _ = conn.CloseNow() }), capacity: c.bounds.Waiting,
+		},
 	}
 	c.work.Go(s.receive)
 	c.work.Go(func() {
@@ -398,8 +400,9 @@ func (s *socket) lost() bool {
 
 // receive takes answers until the socket is lost.
 func (s *socket) receive() {
+	var in receiver
 	for {
-		_, message, err := s.conn.Read(context.Background()) // closing the connection ends it
+		_, message, err := in.next(s.conn)
 		if err != nil {
 			s.lose(flows.Unknown(whyLost(err), fmt.Errorf("socket: %w", err)))
 			return

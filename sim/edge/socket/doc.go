@@ -21,7 +21,9 @@
 package socket
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/coder/websocket"
@@ -61,13 +63,42 @@ func For(maxBody int64) Bounds {
 	}
 }
 
-// sender returns what sends a message over conn.
-func sender(conn *websocket.Conn, within time.Duration) func([]byte) error {
+// sender returns what sends a message over conn, and ends the connection by
+// abort when that takes too long. A timer costs less than a context that could
+// end, for which the library starts a function anew each time. One message is
+// sent at a time.
+func sender(conn *websocket.Conn, within time.Duration, abort func()) func([]byte) error {
+	late := time.AfterFunc(within, abort)
+	late.Stop()
 	return func(message []byte) error {
-		ctx, cancel := context.WithTimeout(context.Background(), within)
-		defer cancel()
-		return conn.Write(ctx, websocket.MessageText, message)
+		late.Reset(within)
+		defer late.Stop()
+		return conn.Write(context.Background(), websocket.MessageText, message)
 	}
+}
+
+// A receiver reads messages into a buffer that it uses again.
+type receiver struct{ buffer bytes.Buffer }
+
+// maxKept is how many bytes a buffer may have to be used again.
+const maxKept = 64 << 10
+
+// next returns the next message, which is good until it is called again. A
+// context that could end would cost each read a goroutine's worth; closing the
+// connection ends a read as well.
+func (r *receiver) next(conn *websocket.Conn) (websocket.MessageType, []byte, error) {
+	if r.buffer.Cap() > maxKept {
+		r.buffer = bytes.Buffer{}
+	}
+	r.buffer.Reset()
+	kind, from, err := conn.Reader(context.Background())
+	if err != nil {
+		return 0, nil, err
+	}
+	if _, err := r.buffer.ReadFrom(from); err != nil {
+		return 0, nil, fmt.Errorf("read message: %w", err)
+	}
+	return kind, r.buffer.Bytes(), nil
 }
 
 // keepAlive pings the peer of conn until ended is closed, and returns an error

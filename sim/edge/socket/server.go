@@ -133,7 +133,7 @@ type Session[K comparable] struct {
 func newSession[K comparable](ctx context.Context, v *Server[K], conn *websocket.Conn, raw net.Conn) *Session[K] {
 	s := &Session[K]{server: v, conn: conn, raw: raw, calls: make(map[K]*Call[K]), idle: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	s.out = outbox{send: sender(conn, v.bounds.Write), capacity: v.bounds.Waiting}
+	s.out = outbox{send: sender(conn, v.bounds.Write, func() { _ = raw.Close() }), capacity: v.bounds.Waiting}
 	return s
 }
 
@@ -149,10 +149,9 @@ func (s *Session[K]) serve() {
 		s.Drop(p.Unacceptable, "Subprotocol not acceptable")
 	}
 	take := s.server.protocol.Open(s)
-	// A context that could end would cost each read a goroutine's worth; closing the
-	// connection ends a read as well.
+	var in receiver
 	for {
-		kind, message, err := s.conn.Read(context.Background())
+		kind, message, err := in.next(s.conn)
 		if err != nil {
 			break
 		}

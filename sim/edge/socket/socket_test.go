@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -87,5 +88,5 @@ func (plain) AppendCall(b []byte, n uint64, _ flows.Call) ([]byte, error) {
 func (plain) AppendCancel(b []byte, n uint64) []byte { return append(b, '-', byte('0'+n)) }
 
 func (plain) Read(message []byte) (Heard, error) {
-	return Heard{N: uint64(message[0] - '0'), Answer: flows.Answer{Body: message[1:]}}, nil
+	return Heard{N: uint64(message[0] - '0'), Answer: flows.Answer{Body: bytes.Clone(message[1:])}}, nil
 }
