@@ -33,7 +33,7 @@ func Models(k *des.Kernel, m scenarios.Model, seed uint64) ([]broker.Driver, []e
 		edges[i].Open = func(c edge.Config) flows.Edge {
 			return modeledge.New(k, modeledge.Config{
 				Link: draw(m.Distribution, time.Duration(m.Link)), MaxBody: c.MaxBody, Seed: seed,
-				LeastPending: c.LeastPending,
+				LeastPending: c.LeastPending, Meter: c.Meter,
 			})
 		}
 	}

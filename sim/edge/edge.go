@@ -27,6 +27,7 @@
 // because it was certainly not sent. Nothing else is sent again. Where no backend
 // is well the answer is 503, and a certain failure. Checks are neither requests
 // nor traffic of the edge in its [Meter].
+// Edges over sockets have in common what package socket holds.
 //
 // Everything listens on loopback, and everything is bounded: bodies, headers,
 // and the time that anything may take.
@@ -84,6 +85,12 @@ func WrittenLimit(limit int64) int64 { return (limit+2)/3*4 + writtenHeadroom }
 // writtenHeadroom is what a message may have beside its body: as much as an HTTP
 // server takes in headers.
 const writtenHeadroom = maxHeader
+
+// Milliseconds returns n milliseconds as somebody else has written them, who may
+// have written nonsense: never less than none, and never more than a day.
+func Milliseconds(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), int64(24*time.Hour/time.Millisecond))) * time.Millisecond
+}
 
 // Ids travel as 16 hexadecimal digits.
 

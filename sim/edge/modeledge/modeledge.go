@@ -11,6 +11,7 @@ import (
 
 	"flowbench/flows"
 	"flowbench/sim/des"
+	"flowbench/sim/edge"
 	"flowbench/sim/edge/balance"
 )
 
@@ -21,7 +22,8 @@ type Config struct {
 	MaxBody int64    // bytes of a request or answer body; 0 for any
 	Seed    uint64
 
-	LeastPending bool // balancers pick who has the fewest calls under way, and not each in turn
+	Meter        *edge.Meter // counts requests, as other edges do; nil for none
+	LeastPending bool        // balancers pick who has the fewest calls under way, and not each in turn
 }
 
 // An Edge implements [flows.Edge] for one cell.
@@ -37,6 +39,13 @@ func New(k *des.Kernel, config Config) *Edge {
 		config.Inner = config.Link
 	}
 	return &Edge{kernel: k, config: config, parts: make(map[string]*server)}
+}
+
+// count counts a call of a client, or a request that a balancer hands on.
+func (e *Edge) count() {
+	if e.config.Meter != nil {
+		e.config.Meter.Requests.Add(1)
+	}
 }
 
 // Listen implements [flows.Edge].
@@ -101,25 +110,38 @@ func (s *server) answer(ctx context.Context, c flows.Call) (flows.Answer, error)
 		return flows.Answer{}, flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", limit))
 	}
 	s.calls++
-	defer func() {
-		if s.calls--; s.calls == 0 && s.idle != nil {
-			s.idle.Keep(flows.Message{}, nil)
-		}
-	}()
-	picked, _ := s.pool.Take(balance.None)
-	defer s.pool.Leave(picked)
-	if len(s.backends) > 1 {
-		if err := s.cross(ctx); err != nil {
-			return flows.Answer{}, err
-		}
+	defer s.done()
+	backend, leave, err := s.backend(ctx)
+	defer leave()
+	if err != nil {
+		return flows.Answer{}, err
 	}
-	for a, err := range s.backends[picked](ctx, c) {
+	for a, err := range backend(ctx, c) {
 		if len(s.backends) > 1 {
 			err = errors.Join(err, s.cross(ctx))
 		}
 		return a, err
 	}
 	return flows.Answer{}, flows.Unknown(flows.Internal, errors.New("the endpoint gave no answer"))
+}
+
+// done notes that a call has ended.
+func (s *server) done() {
+	if s.calls--; s.calls == 0 && s.idle != nil {
+		s.idle.Keep(flows.Message{}, nil)
+	}
+}
+
+// backend returns who is to answer a call, once that has got there. leave is
+// called when it has been answered, whatever the error.
+func (s *server) backend(ctx context.Context) (answer flows.Endpoint, leave func(), err error) {
+	picked, _ := s.pool.Take(balance.None)
+	leave = func() { s.pool.Leave(picked) }
+	if len(s.backends) > 1 {
+		s.edge.count()
+		err = s.cross(ctx)
+	}
+	return s.backends[picked], leave, err
 }
 
 // cross takes the way between the balancer and a backend.
@@ -142,13 +164,16 @@ func (c *caller) Close() error { return nil }
 
 // Call implements [flows.Caller].
 func (c *caller) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answer, error] {
+	if call.Verb == flows.Watch {
+		return func(yield func(flows.Answer, error) bool) { c.watch(ctx, call, yield) }
+	}
 	return flows.Single(func() (flows.Answer, error) { return c.call(ctx, request(call)) })
 }
 
 // request returns what of a call crosses the edge.
 func request(c flows.Call) flows.Call {
 	switch {
-	case c.Verb == flows.Submit:
+	case c.Verb == flows.Submit, c.Verb == flows.Watch && c.Kind == flows.Command:
 		return flows.Call{Verb: c.Verb, Kind: flows.Command, ID: c.ID, Key: c.Key, Body: bytes.Clone(c.Body)}
 	case c.Kind == flows.StatusOf:
 		return flows.Call{Verb: c.Verb, Kind: c.Kind, ID: c.ID}
@@ -175,15 +200,34 @@ func carried(err error) error {
 	return flows.Unknown(class, words)
 }
 
-func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
+func answerTooLarge(limit int64) error {
+	return flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", limit))
+}
+
+// gaveUp returns the error of a call that waits no longer.
+func gaveUp(err error) error {
+	_, class := flows.OutcomeOf(err)
+	return flows.Unknown(class, fmt.Errorf("await answer: %w", err))
+}
+
+// reachable returns the error of a call that cannot be made.
+func (c *caller) reachable(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		_, class := flows.OutcomeOf(err)
-		return flows.Answer{}, flows.Unknown(class, fmt.Errorf("call: %w", err))
+		return flows.Unknown(class, fmt.Errorf("call: %w", err))
 	}
 	if c.server.closed {
-		return flows.Answer{}, flows.Fail(flows.Refused, errors.New("call: connection refused"))
+		return flows.Fail(flows.Refused, errors.New("call: connection refused"))
+	}
+	return nil
+}
+
+func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
+	if err := c.reachable(ctx); err != nil {
+		return flows.Answer{}, err
 	}
 	k := c.edge.kernel
+	c.edge.count()
 	there := c.edge.config.Link(c.link)
 	under, cancel := k.WithCancel(c.server.life)
 	var answer flows.Answer
@@ -203,12 +247,11 @@ func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error
 	switch limit := c.edge.config.MaxBody; {
 	case ctx.Err() != nil && err != nil:
 		k.AfterFunc(there, cancel)
-		_, class := flows.OutcomeOf(ctx.Err())
-		return flows.Answer{}, flows.Unknown(class, fmt.Errorf("await answer: %w", ctx.Err()))
+		return flows.Answer{}, gaveUp(ctx.Err())
 	case err != nil:
 		return flows.Answer{}, err
 	case limit > 0 && int64(len(answer.Body)) > limit:
-		return flows.Answer{}, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", limit))
+		return flows.Answer{}, answerTooLarge(limit)
 	}
 	return response(answer), nil
 }
