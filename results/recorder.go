@@ -24,15 +24,16 @@ type CellRecorder struct {
 	service []lane[Applied]
 	issued  atomic.Uint64
 
-	mu      sync.Mutex // guards all below; taken by the collector, and by events, which are rare
-	cell    *Cell
-	account *account
-	seconds map[int]*openSecond
-	spare   []*openSecond
-	closed  int // seconds below are written
-	out     *bufio.Writer
-	err     error
-	live    Live
+	mu       sync.Mutex // guards all below; taken by the collector, and by events, which are rare
+	cell     *Cell
+	account  *account
+	audience *audience // nil where nobody wants to hear of commands
+	seconds  map[int]*openSecond
+	spare    []*openSecond
+	closed   int // seconds below are written
+	out      *bufio.Writer
+	err      error
+	live     Live
 }
 
 // A CellConfig is what a recorder must know of its cell.
@@ -95,6 +96,9 @@ func NewCellRecorder(config CellConfig) *CellRecorder {
 		out:     bufio.NewWriter(config.Seconds),
 	}
 	r.account = newAccount(&r.issued, r.join)
+	if c.Heard != nil {
+		r.audience = newAudience(c.Heard)
+	}
 	return r
 }
 
@@ -194,6 +198,7 @@ func (r *CellRecorder) gather() {
 			r.outcome(o)
 		}
 	}
+	r.gatherHeard()
 }
 
 // outcome takes one outcome into the counts, the histograms and the account.
@@ -239,6 +244,9 @@ const corruptClass = "corrupt"
 
 // join records when a command was applied, once its outcome is known as well.
 func (r *CellRecorder) join(o Outcome, a Applied) {
+	if r.audience != nil {
+		r.audience.join(o, a, r.measured(o.Due))
+	}
 	if o.Status == OK {
 		r.latency(r.secondOf(o.Due), o, AppliedStage, a.At)
 		if r.measured(o.Due) {
@@ -309,6 +317,7 @@ func (r *CellRecorder) Close() error {
 		r.closeSecond()
 	}
 	r.account.close()
+	r.closeHeard()
 	r.cell.Accounting = r.account.sums
 	r.flush()
 	return r.err
