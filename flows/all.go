@@ -13,5 +13,7 @@ func All() []Flow {
 		Direct{},
 		Hybrid{ProxySync},
 		Hybrid{ProxyAsync},
+		FanOut{},
+		WebSocket{},
 	}
 }

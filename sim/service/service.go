@@ -199,7 +199,9 @@ func (s *Service) apply(instance int, r flows.Request) flows.Response {
 	s.config.Applied(applied)
 	v.mu.Unlock()
 	s.known.set(r.ID, flows.Done)
-	return receipt(r.ID)
+	answer := receipt(r.ID)
+	answer.Version = applied.Version
+	return answer
 }
 
 // read returns the value of a key. Values are replaced and never changed, so
@@ -212,7 +214,7 @@ func (s *Service) read(name string) flows.Response {
 	v := &s.state[key]
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return flows.Response{Status: flows.Done, Body: v.body}
+	return flows.Response{Status: flows.Done, Version: v.version, Body: v.body}
 }
 
 // tell returns what became of a command.

@@ -1,0 +1,294 @@
+package flows
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// A change is a new value of a key, on its way from the service to those who
+// watch the key.
+type change struct {
+	op      uint64 // the command that made it; 0 for what is there when a watch begins
+	version uint64 // of the key
+	value   []byte
+}
+
+// changeHead is how many bytes of a message's body come before the value.
+const changeHead = 8
+
+var errNoChange = fmt.Errorf("a change is shorter than %d bytes", changeHead)
+
+// append appends c as the body of a message. The operation is in the message
+// itself.
+func (c change) append(b []byte) []byte {
+	b = slices.Grow(b, changeHead+len(c.value))
+	return append(binary.BigEndian.AppendUint64(b, c.version), c.value...)
+}
+
+// parseChange reads what append wrote. The value is part of body.
+func parseChange(op uint64, body []byte) (change, error) {
+	if len(body) < changeHead {
+		return change{}, Unknown(Corrupt, errNoChange)
+	}
+	return change{op: op, version: binary.BigEndian.Uint64(body), value: body[changeHead:]}, nil
+}
+
+// The bounds of a board.
+const (
+	// MaxWatches is how many live queries one front end has at once.
+	MaxWatches = 1 << 16
+
+	maxHeld   = 256  // changes of one key that wait for an earlier one
+	maxQueued = 4096 // changes that wait to be pushed to one watcher
+)
+
+var (
+	errManyWatches = fmt.Errorf("%d live queries are open", MaxWatches)
+	errSlowWatcher = fmt.Errorf("over %d changes wait for the client", maxQueued)
+	errBoardClosed = errors.New("the front end is closing")
+)
+
+// A board is where a front end puts up the changes that it hears of, for those
+// who watch.
+//
+// The instances of the service publish independently, so the changes of one key
+// may arrive in any order. The board puts them up in that of their versions: one
+// that is ahead of its turn is held until those before it are there. A change
+// that does not come within the time that clients wait for an operation is passed
+// over, and not shown any more should it come later: what watchers see never goes
+// back. Nothing is conflated: a watcher sees each change that is put up after the
+// value that it began with.
+type board struct {
+	env Env
+
+	mu     sync.Mutex // never held while waiting
+	keys   map[string]*watchedKey
+	total  int // of watchers
+	closed bool
+}
+
+func newBoard(env Env) *board { return &board{env: env, keys: make(map[string]*watchedKey)} }
+
+// A watchedKey is a key that somebody watches.
+type watchedKey struct {
+	watchers []*watcher        // in the order in which they came, for runs that repeat
+	next     uint64            // the version that is put up next; 0 as long as it is not known
+	held     map[uint64]change // ahead of their turn
+	gap      bool              // somebody waits for what comes before those
+}
+
+// watch begins to watch a key. What is put up from now on is kept for the
+// watcher; [board.begin] says from where on it wants it.
+func (b *board) watch(key string) (*watcher, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return nil, Fail(Unreachable, errBoardClosed)
+	case b.total >= MaxWatches:
+		return nil, Fail(Overloaded, errManyWatches)
+	}
+	k := b.keys[key]
+	if k == nil {
+		k = &watchedKey{held: make(map[uint64]change)}
+		b.keys[key] = k
+	}
+	w := &watcher{board: b, key: key}
+	k.watchers = append(k.watchers, w)
+	b.total++
+	return w, nil
+}
+
+// begin says that w has seen the given version, which it had read after it began
+// to watch.
+func (b *board) begin(w *watcher, version uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w.seen = version
+	w.queue = slices.DeleteFunc(w.queue, func(c change) bool { return c.version <= version })
+	if k := b.keys[w.key]; k != nil && k.next == 0 {
+		k.next = version + 1
+		k.advance()
+	}
+}
+
+// leave ends a watch.
+func (b *board) leave(w *watcher) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	k := b.keys[w.key]
+	i := slices.Index(k.watchers, w)
+	k.watchers = slices.Delete(k.watchers, i, i+1)
+	b.total--
+	if len(k.watchers) == 0 {
+		delete(b.keys, w.key)
+	}
+}
+
+// put takes a change that the front end has heard of. ctx is for waiting for
+// those that should have come before it.
+func (b *board) put(ctx context.Context, key string, c change) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	k := b.keys[key]
+	if k == nil || k.next > 0 && c.version < k.next {
+		return // nobody watches, or it was put up or passed over
+	}
+	k.held[c.version] = c
+	if k.next == 0 {
+		if len(k.held) > maxHeld {
+			delete(k.held, k.earliest())
+		}
+		return
+	}
+	k.advance()
+	if len(k.held) > maxHeld {
+		k.passOver()
+	}
+	if len(k.held) > 0 && !k.gap {
+		k.gap = true
+		b.env.Runtime.Go(ctx, func(ctx context.Context) { b.awaitGap(ctx, k) })
+	}
+}
+
+// awaitGap passes over changes that have been waited for long enough, until none
+// is held back any more.
+func (b *board) awaitGap(ctx context.Context, k *watchedKey) {
+	for {
+		b.mu.Lock()
+		next := k.next
+		k.gap = len(k.held) > 0
+		again := k.gap
+		b.mu.Unlock()
+		if !again || b.env.Runtime.Sleep(ctx, b.env.Settings.Timeout) != nil {
+			return
+		}
+		b.mu.Lock()
+		if k.next == next && len(k.held) > 0 {
+			k.passOver()
+		}
+		b.mu.Unlock()
+	}
+}
+
+// close ends all watches, and lets none begin.
+func (b *board) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	for _, key := range slices.Sorted(maps.Keys(b.keys)) { // an order, for runs that repeat
+		for _, w := range b.keys[key].watchers {
+			w.finish(Fail(Unreachable, errBoardClosed))
+		}
+	}
+}
+
+// advance puts up what is held and has its turn, and drops what had it before.
+func (k *watchedKey) advance() {
+	for version := range k.held {
+		if version < k.next {
+			delete(k.held, version)
+		}
+	}
+	for {
+		c, ok := k.held[k.next]
+		if !ok {
+			return
+		}
+		delete(k.held, k.next)
+		k.next++
+		for _, w := range k.watchers {
+			w.push(c)
+		}
+	}
+}
+
+// earliest returns the lowest version that is held.
+func (k *watchedKey) earliest() uint64 {
+	first := ^uint64(0)
+	for version := range k.held {
+		first = min(first, version)
+	}
+	return first
+}
+
+// passOver gives up on what has not come before the earliest that is held.
+func (k *watchedKey) passOver() {
+	k.next = k.earliest()
+	k.advance()
+}
+
+// A watcher is one live query at a front end.
+type watcher struct {
+	board *board
+	key   string
+
+	seen   uint64 // version; the board's lock guards this and the rest
+	queue  []change
+	end    error
+	waiter Promise // kept when there is something; nil if nobody waits
+}
+
+// push queues a change. Who is too slow to take what is put up is sent away, so
+// that it costs the others nothing.
+func (w *watcher) push(c change) {
+	switch {
+	case w.end != nil || c.version <= w.seen:
+	case len(w.queue) >= maxQueued:
+		w.finish(Fail(Overloaded, errSlowWatcher))
+	default:
+		w.queue = append(w.queue, c)
+		w.wake()
+	}
+}
+
+func (w *watcher) finish(err error) {
+	if w.end == nil {
+		w.end, w.queue = err, nil
+		w.wake()
+	}
+}
+
+func (w *watcher) wake() {
+	if w.waiter != nil {
+		w.waiter.Keep(Message{}, nil)
+		w.waiter = nil
+	}
+}
+
+// next returns the next change, waiting for one if need be.
+func (w *watcher) next(ctx context.Context) (change, error) {
+	for {
+		c, waiter, err := w.take()
+		if waiter == nil || err != nil {
+			return c, err
+		}
+		if _, err := waiter.Wait(ctx); err != nil {
+			return change{}, awaiting("change", err)
+		}
+	}
+}
+
+// take returns a change, or what to wait with for one, or why there will be none.
+func (w *watcher) take() (change, Promise, error) {
+	w.board.mu.Lock()
+	defer w.board.mu.Unlock()
+	switch {
+	case w.end != nil:
+		return change{}, nil, w.end
+	case len(w.queue) > 0:
+		c := w.queue[0]
+		w.queue[0] = change{}
+		if w.queue = w.queue[1:]; len(w.queue) == 0 {
+			w.queue = nil
+		}
+		return c, nil, nil
+	}
+	w.waiter = w.board.env.Runtime.Promise()
+	return change{}, w.waiter, nil
+}
