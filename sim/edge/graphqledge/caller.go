@@ -73,7 +73,12 @@ func (c *caller) Close() error {
 
 var errNotText = errors.New("the key is not UTF-8, and GraphQL knows no other text")
 
+var errNoSocket = errors.New("to watch takes a socket, and there is none")
+
 func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
+	if call.Verb == flows.Watch {
+		return flows.Answer{}, flows.Fail(flows.Rejected, errNoSocket)
+	}
 	if !utf8.ValidString(call.Key) {
 		return flows.Answer{}, flows.Fail(flows.Rejected, errNotText)
 	}

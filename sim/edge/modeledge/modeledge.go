@@ -97,18 +97,10 @@ func (s *server) answer(ctx context.Context, c flows.Call) (flows.Answer, error)
 		return flows.Answer{}, flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", limit))
 	}
 	s.calls++
-	defer func() {
-		if s.calls--; s.calls == 0 && s.idle != nil {
-			s.idle.Keep(flows.Message{}, nil)
-		}
-	}()
-	backend := s.backends[0]
-	if len(s.backends) > 1 {
-		s.turn++
-		backend = s.backends[s.turn%len(s.backends)]
-		if err := s.cross(ctx); err != nil {
-			return flows.Answer{}, err
-		}
+	defer s.done()
+	backend, err := s.backend(ctx)
+	if err != nil {
+		return flows.Answer{}, err
 	}
 	for a, err := range backend(ctx, c) {
 		if len(s.backends) > 1 {
@@ -117,6 +109,22 @@ func (s *server) answer(ctx context.Context, c flows.Call) (flows.Answer, error)
 		return a, err
 	}
 	return flows.Answer{}, flows.Unknown(flows.Internal, errors.New("the endpoint gave no answer"))
+}
+
+// done notes that a call has ended.
+func (s *server) done() {
+	if s.calls--; s.calls == 0 && s.idle != nil {
+		s.idle.Keep(flows.Message{}, nil)
+	}
+}
+
+// backend returns who is to answer a call, once that has got there.
+func (s *server) backend(ctx context.Context) (flows.Endpoint, error) {
+	if len(s.backends) == 1 {
+		return s.backends[0], nil
+	}
+	s.turn++
+	return s.backends[s.turn%len(s.backends)], s.cross(ctx)
 }
 
 // cross takes the way between the balancer and a backend.
@@ -139,13 +147,16 @@ func (c *caller) Close() error { return nil }
 
 // Call implements [flows.Caller].
 func (c *caller) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answer, error] {
+	if call.Verb == flows.Watch {
+		return func(yield func(flows.Answer, error) bool) { c.watch(ctx, call, yield) }
+	}
 	return flows.Single(func() (flows.Answer, error) { return c.call(ctx, request(call)) })
 }
 
 // request returns what of a call crosses the edge.
 func request(c flows.Call) flows.Call {
 	switch {
-	case c.Verb == flows.Submit:
+	case c.Verb == flows.Submit, c.Verb == flows.Watch && c.Kind == flows.Command:
 		return flows.Call{Verb: c.Verb, Kind: flows.Command, ID: c.ID, Key: c.Key, Body: bytes.Clone(c.Body)}
 	case c.Kind == flows.StatusOf:
 		return flows.Call{Verb: c.Verb, Kind: c.Kind, ID: c.ID}
@@ -172,13 +183,31 @@ func carried(err error) error {
 	return flows.Unknown(class, words)
 }
 
-func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
+func answerTooLarge(limit int64) error {
+	return flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", limit))
+}
+
+// gaveUp returns the error of a call that waits no longer.
+func gaveUp(err error) error {
+	_, class := flows.OutcomeOf(err)
+	return flows.Unknown(class, fmt.Errorf("await answer: %w", err))
+}
+
+// reachable returns the error of a call that cannot be made.
+func (c *caller) reachable(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		_, class := flows.OutcomeOf(err)
-		return flows.Answer{}, flows.Unknown(class, fmt.Errorf("call: %w", err))
+		return flows.Unknown(class, fmt.Errorf("call: %w", err))
 	}
 	if c.server.closed {
-		return flows.Answer{}, flows.Fail(flows.Refused, errors.New("call: connection refused"))
+		return flows.Fail(flows.Refused, errors.New("call: connection refused"))
+	}
+	return nil
+}
+
+func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
+	if err := c.reachable(ctx); err != nil {
+		return flows.Answer{}, err
 	}
 	k := c.edge.kernel
 	there := c.edge.config.Link(c.link)
@@ -200,12 +229,11 @@ func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error
 	switch limit := c.edge.config.MaxBody; {
 	case ctx.Err() != nil && err != nil:
 		k.AfterFunc(there, cancel)
-		_, class := flows.OutcomeOf(ctx.Err())
-		return flows.Answer{}, flows.Unknown(class, fmt.Errorf("await answer: %w", ctx.Err()))
+		return flows.Answer{}, gaveUp(ctx.Err())
 	case err != nil:
 		return flows.Answer{}, err
 	case limit > 0 && int64(len(answer.Body)) > limit:
-		return flows.Answer{}, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", limit))
+		return flows.Answer{}, answerTooLarge(limit)
 	}
 	return response(answer), nil
 }

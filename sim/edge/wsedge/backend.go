@@ -109,6 +109,7 @@ type session struct {
 	mu       sync.Mutex
 	calls    map[uint64]context.CancelFunc // that have neither been answered nor taken back
 	active   int                           // calls that the endpoint is at
+	watches  int                           // of these the live queries, which are no work to wait for
 	draining bool                          // no call is taken any more
 	idle     chan struct{}                 // closed once no call is active while draining
 	resting  sync.Once                     // closes idle
@@ -144,8 +145,8 @@ func (s *session) serve() {
 		}
 		s.take(message)
 	}
-	s.cancel()
 	s.out.close(net.ErrClosed)
+	s.cancel()
 	_ = s.conn.CloseNow() // it has ended
 	s.work.Wait()
 }
@@ -175,20 +176,24 @@ func (s *session) take(message []byte) {
 		return
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
-	if err := s.begin(m.N, cancel); err != nil {
+	if err := s.begin(m.N, c, cancel); err != nil {
 		cancel()
 		s.reply(appendError(nil, m.N, err))
 		return
 	}
 	s.work.Go(func() {
 		defer cancel()
-		defer s.done()
-		s.answer(ctx, m.N, c)
+		defer s.done(c)
+		if c.Verb == flows.Watch {
+			s.watch(ctx, m.N, c)
+		} else {
+			s.answer(ctx, m.N, c)
+		}
 	})
 }
 
 // begin notes that call n is under way.
-func (s *session) begin(n uint64, cancel context.CancelFunc) error {
+func (s *session) begin(n uint64, c flows.Call, cancel context.CancelFunc) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch _, taken := s.calls[n]; {
@@ -201,8 +206,15 @@ func (s *session) begin(n uint64, cancel context.CancelFunc) error {
 	}
 	s.calls[n] = cancel
 	s.active++
+	if live(c) {
+		s.watches++
+	}
 	return nil
 }
+
+// live reports whether a call is a live query, which goes on until somebody
+// ends it.
+func live(c flows.Call) bool { return c.Verb == flows.Watch && c.Kind == flows.Query }
 
 // claim makes the caller the one who ends call n. It is false if the call has
 // been answered or taken back.
@@ -215,16 +227,19 @@ func (s *session) claim(n uint64) (cancel context.CancelFunc, ok bool) {
 }
 
 // done notes that the endpoint is through with a call.
-func (s *session) done() {
+func (s *session) done(c flows.Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.active--
+	if live(c) {
+		s.watches--
+	}
 	s.rest()
 }
 
 // rest tells goAway once there is nothing to wait for.
 func (s *session) rest() {
-	if s.draining && s.active == 0 {
+	if s.draining && s.active == s.watches {
 		s.resting.Do(func() { close(s.idle) })
 	}
 }
@@ -249,16 +264,72 @@ func (s *session) answer(ctx context.Context, n uint64, c flows.Call) {
 	s.reply(appendAnswer(make([]byte, 0, len(answer.Body)*4/3+64), n, answer))
 }
 
+// watch asks the endpoint and sends all that it says, until it or the client
+// ends that.
+func (s *session) watch(ctx context.Context, n uint64, c flows.Call) {
+	var failed error
+	for answer, err := range s.backend.endpoint(ctx, c) {
+		if failed = err; err == nil {
+			failed = s.push(ctx, n, answer)
+		}
+		if failed != nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if failed == nil {
+		failed = ctx.Err() // an endpoint that is told to end may do so without a word
+	}
+	if _, ok := s.claim(n); !ok {
+		return
+	}
+	if failed != nil {
+		s.send(appendError(nil, n, failed))
+		return
+	}
+	s.send(appendEnd(nil, n))
+}
+
+// push sends one of several answers. It waits for room, so that an endpoint that
+// has much to say is not taken for a client that does not listen.
+func (s *session) push(ctx context.Context, n uint64, a flows.Answer) error {
+	if limit := s.backend.bounds.body; int64(len(a.Body)) > limit {
+		return flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", limit))
+	}
+	err := s.out.await(ctx, s.backend.bounds.room)
+	if err == nil {
+		s.send(appendAnswer(make([]byte, 0, len(a.Body)*4/3+64), n, a))
+	}
+	if errors.Is(err, errSlow) {
+		s.tooSlow()
+	}
+	return err
+}
+
+// send queues a message for another goroutine to write. An endpoint with more to
+// say must not be the one that waits while the messages of others are written.
+func (s *session) send(message []byte) {
+	writer, err := s.out.put(message)
+	if errors.Is(err, errSlow) {
+		s.tooSlow()
+	}
+	if writer {
+		s.work.Go(s.out.write)
+	}
+}
+
 // reply sends a message, or drops the client if too much waits for it already.
 func (s *session) reply(message []byte) {
 	writer, err := s.out.put(message)
 	if errors.Is(err, errSlow) {
-		s.drop(websocket.StatusPolicyViolation, "too slow: "+errSlow.Error())
+		s.tooSlow()
 	}
 	if writer {
 		s.out.write()
 	}
 }
+
+// tooSlow drops a client that does not take its answers.
+func (s *session) tooSlow() { s.drop(websocket.StatusPolicyViolation, "too slow: "+errSlow.Error()) }
 
 // drop ends the socket with a reason. What waits to be sent is dropped at once;
 // the goodbye is given as long as the library has patience. Only goroutines of

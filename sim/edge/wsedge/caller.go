@@ -45,6 +45,9 @@ type dialing struct {
 
 // Call implements [flows.Caller].
 func (c *caller) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answer, error] {
+	if call.Verb == flows.Watch {
+		return func(yield func(flows.Answer, error) bool) { c.watch(ctx, call, yield) }
+	}
 	return flows.Single(func() (flows.Answer, error) { return c.call(ctx, call) })
 }
 
@@ -64,52 +67,76 @@ func (c *caller) Close() error {
 }
 
 var (
-	errNotText = errors.New("the key is not UTF-8, and JSON knows no other text")
-	errLost    = errors.New("the socket was lost before the call was made")
+	errNotText    = errors.New("the key is not UTF-8, and JSON knows no other text")
+	errNotWatched = errors.New("only commands and queries can be watched")
+	errLost       = errors.New("the socket was lost before the call was made")
 )
 
 // attempts is how many sockets a call tries that are lost before it was made.
 const attempts = 3
 
 func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
+	replies := make(chan reply, 1)
+	s, n, err := c.send(ctx, call, waiter{replies: replies})
+	if err != nil {
+		return flows.Answer{}, err
+	}
+	select {
+	case r := <-replies:
+		if r.err != nil {
+			return flows.Answer{}, r.err
+		}
+		return r.message.answer(c.bounds.body)
+	case <-ctx.Done():
+		s.takeBack(n)
+		return flows.Answer{}, gaveUp("answer", ctx.Err())
+	}
+}
+
+// watch makes a call that has many answers.
+func (c *caller) watch(ctx context.Context, call flows.Call, yield func(flows.Answer, error) bool) {
+	if call.Kind != flows.Command && call.Kind != flows.Query {
+		yield(flows.Answer{}, flows.Fail(flows.Rejected, errNotWatched))
+		return
+	}
+	in := newInbox(c.bounds.waiting)
+	s, n, err := c.send(ctx, call, waiter{watch: in})
+	if err != nil {
+		yield(flows.Answer{}, err)
+		return
+	}
+	defer s.takeBack(n) // if it has not ended
+	for {
+		a, ok, err := in.next(ctx)
+		if err != nil {
+			yield(flows.Answer{}, err)
+		}
+		if !ok || !yield(a, nil) {
+			return
+		}
+	}
+}
+
+// send makes a call over the socket, or over a new one.
+func (c *caller) send(ctx context.Context, call flows.Call, w waiter) (*socket, uint64, error) {
 	if !utf8.ValidString(call.Key) {
-		return flows.Answer{}, flows.Fail(flows.Rejected, errNotText)
+		return nil, 0, flows.Fail(flows.Rejected, errNotText)
 	}
 	if int64(len(call.Body)) > c.bounds.body {
-		return flows.Answer{}, flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", c.bounds.body))
+		return nil, 0, flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", c.bounds.body))
 	}
 	c.meter.Requests.Add(1)
 	for range attempts {
 		s, err := c.connect(ctx)
 		if err != nil {
-			return flows.Answer{}, err
+			return nil, 0, err
 		}
-		n, replies, err := s.send(call)
-		if errors.Is(err, errLost) {
-			continue
-		}
-		if err != nil {
-			return flows.Answer{}, err
-		}
-		select {
-		case r := <-replies:
-			if r.err != nil {
-				return flows.Answer{}, r.err
-			}
-			return r.message.answer(c.bounds.body)
-		case <-ctx.Done():
-			s.takeBack(n)
-			return flows.Answer{}, gaveUp("answer", ctx.Err())
+		n, err := s.send(call, w)
+		if !errors.Is(err, errLost) {
+			return s, n, err
 		}
 	}
-	return flows.Answer{}, flows.Fail(flows.Unreachable, errLost)
-}
-
-// gaveUp returns the error of a call that waits no longer. That is never called
-// a failure, even if nothing had been sent: patience ended and not the path.
-func gaveUp(what string, err error) error {
-	_, class := flows.OutcomeOf(err)
-	return flows.Unknown(class, fmt.Errorf("await %s: %w", what, err))
+	return nil, 0, flows.Fail(flows.Unreachable, errLost)
 }
 
 // connect returns the socket, or a new one if there is none any more.
@@ -187,9 +214,9 @@ type socket struct {
 	ended  chan struct{}
 
 	mu      sync.Mutex
-	last    uint64                // number of a call
-	waiting map[uint64]chan reply // for answers
-	err     error                 // of calls that are under way when the socket is lost
+	last    uint64            // number of a call
+	waiting map[uint64]waiter // for answers
+	err     error             // of calls that are under way when the socket is lost
 }
 
 // A reply is how a call ends.
@@ -198,11 +225,26 @@ type reply struct {
 	err     error
 }
 
+// A waiter is who waits for the end of a call, or for what a watch tells.
+type waiter struct {
+	replies chan<- reply // has room for the one that comes
+	watch   *inbox
+}
+
+// end tells how the call ends.
+func (w waiter) end(err error) {
+	if w.watch != nil {
+		w.watch.end(err)
+		return
+	}
+	w.replies <- reply{err: err}
+}
+
 // newSocket starts what a socket needs. The caller holds its lock and is not
 // closed.
 func newSocket(c *caller, conn *websocket.Conn) *socket {
 	s := &socket{
-		conn: conn, bounds: c.bounds, work: &c.work, ended: make(chan struct{}), waiting: make(map[uint64]chan reply),
+		conn: conn, bounds: c.bounds, work: &c.work, ended: make(chan struct{}), waiting: make(map[uint64]waiter),
 		out: outbox{send: sender(conn, c.bounds.write), capacity: c.bounds.waiting},
 	}
 	c.work.Go(s.receive)
@@ -214,31 +256,30 @@ func newSocket(c *caller, conn *websocket.Conn) *socket {
 	return s
 }
 
-// send sends a call and returns where its end will be told. errLost says that
-// the socket was lost, and the call not made.
-func (s *socket) send(call flows.Call) (n uint64, ended <-chan reply, err error) {
+// send sends a call, of which w will be told. errLost says that the socket was
+// lost, and the call not made.
+func (s *socket) send(call flows.Call, w waiter) (n uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
-		return 0, nil, errLost
+		return 0, errLost
 	}
 	s.last++
 	n = s.last
 	message, err := appendCall(make([]byte, 0, len(call.Body)*4/3+len(call.Key)+96), n, call)
 	switch {
 	case err != nil:
-		return 0, nil, flows.Fail(flows.Internal, err)
+		return 0, flows.Fail(flows.Internal, err)
 	case int64(len(message)) > s.bounds.message:
 		// The server would end the socket, and other calls with it.
-		return 0, nil, flows.Fail(flows.TooLarge, fmt.Errorf("the message is over %d bytes", s.bounds.message))
+		return 0, flows.Fail(flows.TooLarge, fmt.Errorf("the message is over %d bytes", s.bounds.message))
 	}
-	replies := make(chan reply, 1)
-	s.waiting[n] = replies
+	s.waiting[n] = w
 	if err := s.put(message); err != nil {
 		delete(s.waiting, n)
-		return 0, nil, err
+		return 0, err
 	}
-	return n, replies, nil
+	return n, nil
 }
 
 // put queues a message. A goroutine of its own writes, since a call must be able
@@ -278,7 +319,7 @@ func (s *socket) receive() {
 	for {
 		_, message, err := s.conn.Read(context.Background()) // closing the connection ends it
 		if err != nil {
-			s.lose(flows.Unknown(flows.Disconnected, fmt.Errorf("socket: %w", err)))
+			s.lose(flows.Unknown(whyLost(err), fmt.Errorf("socket: %w", err)))
 			return
 		}
 		var m answered
@@ -286,13 +327,47 @@ func (s *socket) receive() {
 			s.lose(flows.Unknown(flows.Corrupt, fmt.Errorf("read message: %w", err)))
 			return
 		}
-		s.mu.Lock()
-		replies, ok := s.waiting[m.N]
+		s.hand(m)
+	}
+}
+
+// whyLost returns the class of the end of a socket. A server that drops a client
+// for being slow says so.
+func whyLost(err error) flows.Class {
+	if websocket.CloseStatus(err) == websocket.StatusPolicyViolation {
+		return flows.Overloaded
+	}
+	return flows.Disconnected
+}
+
+// hand gives a message to who waits for it. What nobody waits for was taken back
+// when it was on its way.
+func (s *socket) hand(m answered) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w, ok := s.waiting[m.N]
+	if !ok {
+		return
+	}
+	if w.watch == nil {
 		delete(s.waiting, m.N)
-		s.mu.Unlock()
-		if ok {
-			replies <- reply{message: m}
-		}
+		w.replies <- reply{message: m}
+		return
+	}
+	if m.Status == statusEnd {
+		delete(s.waiting, m.N)
+		w.watch.end(nil)
+		return
+	}
+	a, err := m.answer(s.bounds.body)
+	if err != nil {
+		w.watch.end(err)
+	}
+	if err != nil && m.Status == statusError {
+		delete(s.waiting, m.N)
+	} else if err != nil || !w.watch.put(a) {
+		delete(s.waiting, m.N)
+		_ = s.put(appendCancel(nil, m.N)) // without it more comes, and nobody waits for it
 	}
 }
 
@@ -306,8 +381,8 @@ func (s *socket) lose(err error) {
 	s.err = err
 	close(s.ended)
 	s.out.close(errLost)
-	for n, replies := range s.waiting {
-		replies <- reply{err: err}
+	for n, w := range s.waiting {
+		w.end(err)
 		delete(s.waiting, n)
 	}
 	_ = s.conn.CloseNow() // whatever it says, it is closed

@@ -16,6 +16,7 @@ func Driver() edge.Driver {
 	return edge.Driver{
 		Name:    "ws",
 		Summary: "WebSocket: one socket for each client, JSON messages, bodies as base64",
+		Sockets: true,
 		Open:    func(c edge.Config) flows.Edge { return New(c) },
 	}
 }
@@ -36,6 +37,7 @@ type bounds struct {
 	body     int64         // bytes of one, as the flow sees it
 	waiting  int           // bytes of messages that wait to be sent
 	calls    int           // under way on one socket
+	room     time.Duration // how long a watch may wait for room in the outbox
 	write    time.Duration // how long one message may take to be written
 	silence  time.Duration // how long before a peer is asked whether it is there
 	response time.Duration // how long it may take to say so
@@ -51,7 +53,7 @@ func New(config edge.Config) *Edge {
 	message := edge.WrittenLimit(config.MaxBody)
 	return &Edge{config: config, web: edge.NewWeb(config), bounds: bounds{
 		message: message, body: config.MaxBody, waiting: max(minWaiting, 64*int(message)), calls: maxWaiting,
-		write: 10 * time.Second, silence: 15 * time.Second, response: 10 * time.Second,
+		room: 2 * time.Second, write: 10 * time.Second, silence: 15 * time.Second, response: 10 * time.Second,
 	}}
 }
 

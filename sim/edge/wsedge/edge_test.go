@@ -26,7 +26,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
-	edgetest.Test(t, func(c edge.Config) flows.Edge { return New(c) })
+	open := func(c edge.Config) flows.Edge { return New(c) }
+	edgetest.Test(t, open)
+	edgetest.TestSockets(t, open)
 }
 
 // patience is how long a test waits for what should be there soon.

@@ -16,10 +16,13 @@ const (
 	verbSubmit    = "submit"
 	verbStatus    = "status"
 	verbQuery     = "query"
+	verbChanges   = "changes"
+	verbCommand   = "command"
 	verbCancel    = "cancel"
 	statusDone    = "done"
 	statusPending = "pending"
 	statusError   = "error"
+	statusEnd     = "end"
 )
 
 // An asked is a message of a client as the server reads it.
@@ -35,13 +38,7 @@ type asked struct {
 // not marshalled, which takes a third of the time; the key, which may be any
 // text, is left to the library.
 func appendCall(b []byte, n uint64, c flows.Call) ([]byte, error) {
-	verb := verbQuery
-	switch {
-	case c.Verb == flows.Submit:
-		verb = verbSubmit
-	case c.Kind == flows.StatusOf:
-		verb = verbStatus
-	}
+	verb := verbOf(c)
 	b = append(appendNumber(b, n), `,"verb":"`...)
 	b = append(append(b, verb...), `","id":"`...)
 	b = append(append(b, edge.FormatID(c.ID)...), '"')
@@ -52,10 +49,26 @@ func appendCall(b []byte, n uint64, c flows.Call) ([]byte, error) {
 		}
 		b = append(append(b, `,"key":`...), key...)
 	}
-	if verb == verbSubmit {
+	if verb == verbSubmit || verb == verbCommand {
 		b = appendBody(b, c.Body)
 	}
 	return append(b, '}'), nil
+}
+
+// verbOf returns the verb that makes a call.
+func verbOf(c flows.Call) string {
+	switch {
+	case c.Verb == flows.Submit:
+		return verbSubmit
+	case c.Verb == flows.Watch && c.Kind == flows.Command:
+		return verbCommand
+	case c.Verb == flows.Watch:
+		return verbChanges
+	case c.Kind == flows.StatusOf:
+		return verbStatus
+	default:
+		return verbQuery
+	}
 }
 
 // appendCancel appends the message that takes a call back.
@@ -84,6 +97,10 @@ func (m *asked) call() (flows.Call, error) {
 		c.Kind = flows.StatusOf
 	case verbQuery:
 		c.Kind = flows.Query
+	case verbChanges:
+		c.Verb, c.Kind = flows.Watch, flows.Query
+	case verbCommand:
+		c.Verb, c.Kind, c.Body = flows.Watch, flows.Command, m.Body
 	default:
 		return c, flows.Fail(flows.Rejected, fmt.Errorf("there is no verb %q", m.Verb))
 	}
@@ -109,6 +126,9 @@ func appendAnswer(b []byte, n uint64, a flows.Answer) []byte {
 	b = append(b, `,"status":"done"`...)
 	return append(appendBody(b, a.Body), '}')
 }
+
+// appendEnd appends the message that says that call n has no more answers.
+func appendEnd(b []byte, n uint64) []byte { return append(appendNumber(b, n), `,"status":"end"}`...) }
 
 // appendError appends the message that answers call n with an error.
 func appendError(b []byte, n uint64, err error) []byte {

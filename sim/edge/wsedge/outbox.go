@@ -1,8 +1,10 @@
 package wsedge
 
 import (
+	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // An outbox is what waits to be sent over one socket. There is at most one
@@ -15,9 +17,11 @@ type outbox struct {
 
 	mu      sync.Mutex
 	waiting [][]byte
-	bytes   int
+	frames  int // that wait or are being sent
+	bytes   int // of them
 	writing bool
-	err     error // once nothing is sent any more
+	room    chan struct{} // closed when there is room again; nil if nobody waits for that
+	err     error         // once nothing is sent any more
 }
 
 // maxWaiting is how many messages may wait, whatever their size.
@@ -34,14 +38,57 @@ func (o *outbox) put(message []byte) (writer bool, err error) {
 		return false, o.err
 	}
 	// A message that finds nothing before it is sent whatever its size.
-	if len(o.waiting) >= maxWaiting || o.bytes > 0 && o.bytes+len(message) > o.capacity {
+	if o.frames >= maxWaiting || o.bytes > 0 && o.bytes+len(message) > o.capacity {
 		return false, errSlow
 	}
 	o.waiting = append(o.waiting, message)
+	o.frames++
 	o.bytes += len(message)
 	writer = !o.writing
 	o.writing = true
 	return writer, nil
+}
+
+// await waits until at most half of the room is taken, for those who send many
+// messages and should not be what fills it. It ends with errSlow when that takes
+// too long, with ctx, and when the outbox is closed.
+func (o *outbox) await(ctx context.Context, within time.Duration) error {
+	var late <-chan time.Time
+	for {
+		o.mu.Lock()
+		if o.err != nil || o.half() {
+			defer o.mu.Unlock()
+			return o.err
+		}
+		if o.room == nil {
+			o.room = make(chan struct{})
+		}
+		room := o.room
+		o.mu.Unlock()
+		if late == nil {
+			timer := time.NewTimer(within)
+			defer timer.Stop()
+			late = timer.C
+		}
+		select {
+		case <-room:
+		case <-late:
+			return errSlow
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// half reports whether at most half of the room is taken.
+func (o *outbox) half() bool { return o.frames <= maxWaiting/2 && o.bytes <= o.capacity/2 }
+
+// tell wakes those who wait for room.
+func (o *outbox) tell() {
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
 }
 
 // write sends what waits until there is no more, or until a message cannot be
@@ -50,9 +97,6 @@ func (o *outbox) write() {
 	var batch [][]byte
 	for {
 		o.mu.Lock()
-		for _, m := range batch {
-			o.bytes -= len(m)
-		}
 		if o.err != nil || len(o.waiting) == 0 {
 			o.writing = false
 			o.mu.Unlock()
@@ -66,7 +110,19 @@ func (o *outbox) write() {
 				o.close(err)
 				break
 			}
+			o.sent(len(m))
 		}
+	}
+}
+
+// sent makes the room of a message free.
+func (o *outbox) sent(size int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.frames--
+	o.bytes -= size
+	if o.half() {
+		o.tell()
 	}
 }
 
@@ -78,4 +134,5 @@ func (o *outbox) close(err error) {
 		o.err = err
 	}
 	o.waiting = nil
+	o.tell()
 }
