@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // A change is a new value of a key, on its way from the service to those who
@@ -79,7 +80,8 @@ type watchedKey struct {
 	watchers []*watcher        // in the order in which they came, for runs that repeat
 	next     uint64            // the version that is put up next; 0 as long as it is not known
 	held     map[uint64]change // ahead of their turn
-	gap      bool              // somebody waits for what comes before those
+	stuck    time.Duration     // since when they wait for the next
+	gap      bool              // somebody waits to pass that over
 }
 
 // watch begins to watch a key. What is put up from now on is kept for the
@@ -105,15 +107,15 @@ func (b *board) watch(key string) (*watcher, error) {
 }
 
 // begin says that w has seen the given version, which it had read after it began
-// to watch.
-func (b *board) begin(w *watcher, version uint64) {
+// to watch. ctx is as for [board.put].
+func (b *board) begin(ctx context.Context, w *watcher, version uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	w.seen = version
 	w.queue = slices.DeleteFunc(w.queue, func(c change) bool { return c.version <= version })
 	if k := b.keys[w.key]; k != nil && k.next == 0 {
-		k.next = version + 1
-		k.advance()
+		b.advance(k, version+1)
+		b.mindGap(ctx, k)
 	}
 }
 
@@ -139,6 +141,9 @@ func (b *board) put(ctx context.Context, key string, c change) {
 	if k == nil || k.next > 0 && c.version < k.next {
 		return // nobody watches, or it was put up or passed over
 	}
+	if len(k.held) == 0 {
+		k.stuck = b.env.Runtime.Now()
+	}
 	k.held[c.version] = c
 	if k.next == 0 {
 		if len(k.held) > maxHeld {
@@ -146,10 +151,15 @@ func (b *board) put(ctx context.Context, key string, c change) {
 		}
 		return
 	}
-	k.advance()
+	b.advance(k, k.next)
 	if len(k.held) > maxHeld {
-		k.passOver()
+		b.advance(k, k.earliest())
 	}
+	b.mindGap(ctx, k)
+}
+
+// mindGap sees to it that somebody waits to pass over what does not come.
+func (b *board) mindGap(ctx context.Context, k *watchedKey) {
 	if len(k.held) > 0 && !k.gap {
 		k.gap = true
 		b.env.Runtime.Go(ctx, func(ctx context.Context) { b.awaitGap(ctx, k) })
@@ -157,22 +167,26 @@ func (b *board) put(ctx context.Context, key string, c change) {
 }
 
 // awaitGap passes over changes that have been waited for long enough, until none
-// is held back any more.
+// is held back any more. If ctx ends first, the next change that comes sets
+// somebody else to it.
 func (b *board) awaitGap(ctx context.Context, k *watchedKey) {
 	for {
 		b.mu.Lock()
-		next := k.next
 		k.gap = len(k.held) > 0
-		again := k.gap
+		again, wait := k.gap, k.stuck+b.env.Settings.Timeout-b.env.Runtime.Now()
+		if again && wait <= 0 {
+			b.advance(k, k.earliest())
+		}
 		b.mu.Unlock()
-		if !again || b.env.Runtime.Sleep(ctx, b.env.Settings.Timeout) != nil {
+		if !again {
 			return
 		}
-		b.mu.Lock()
-		if k.next == next && len(k.held) > 0 {
-			k.passOver()
+		if wait > 0 && b.env.Runtime.Sleep(ctx, wait) != nil {
+			b.mu.Lock()
+			k.gap = false
+			b.mu.Unlock()
+			return
 		}
-		b.mu.Unlock()
 	}
 }
 
@@ -188,20 +202,25 @@ func (b *board) close() {
 	}
 }
 
-// advance puts up what is held and has its turn, and drops what had it before.
-func (k *watchedKey) advance() {
+// advance puts up what is held and has its turn, from the given version on, and
+// drops what is before that.
+func (b *board) advance(k *watchedKey, next uint64) {
 	for version := range k.held {
-		if version < k.next {
+		if version < next {
 			delete(k.held, version)
 		}
 	}
+	if next != k.next {
+		k.stuck = b.env.Runtime.Now()
+	}
+	k.next = next
 	for {
 		c, ok := k.held[k.next]
 		if !ok {
 			return
 		}
 		delete(k.held, k.next)
-		k.next++
+		k.next, k.stuck = k.next+1, b.env.Runtime.Now()
 		for _, w := range k.watchers {
 			w.push(c)
 		}
@@ -215,12 +234,6 @@ func (k *watchedKey) earliest() uint64 {
 		first = min(first, version)
 	}
 	return first
-}
-
-// passOver gives up on what has not come before the earliest that is held.
-func (k *watchedKey) passOver() {
-	k.next = k.earliest()
-	k.advance()
 }
 
 // A watcher is one live query at a front end.

@@ -221,7 +221,7 @@ func (f *socketEnd) watch(ctx context.Context, key string) iter.Seq2[Answer, err
 		defer f.board.leave(w)
 		c, err := f.read(ctx, f.reads.next(), key)
 		if err == nil {
-			f.board.begin(w, c.version)
+			f.board.begin(ctx, w, c.version)
 		}
 		for {
 			if err != nil {
@@ -264,19 +264,23 @@ func (c *socketClient) Do(ctx context.Context, op *Op) error {
 		return callingClient{c.caller}.Do(ctx, op)
 	}
 	call := Call{Verb: Watch, Kind: Command, ID: op.ID, Key: op.Key, Body: op.Body}
+	answered := false
 	for a, err := range c.caller.Call(ctx, call) {
 		switch {
+		case answered: // to leave before the end would have to be told to the front end, and that is one message more
 		case err != nil:
 			return fmt.Errorf("call: %w", err)
 		case a.Status == Pending:
 			op.Reach(Accepted)
 		default:
-			op.Answer = a.Body
+			op.Answer, answered = a.Body, true
 			op.Settle(c.confirms)
-			return nil
 		}
 	}
-	return Unknown(Corrupt, errNoAnswer)
+	if !answered {
+		return Unknown(Corrupt, errNoAnswer)
+	}
+	return nil
 }
 
 // Close implements [Client]. It ends the live queries with the socket.

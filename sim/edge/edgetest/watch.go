@@ -118,7 +118,7 @@ func watchArrives(t *testing.T, b bench) {
 		arrived <- c
 		return func(yield func(flows.Answer, error) bool) {
 			_ = yield(flows.Answer{Status: flows.Pending, RetryAfter: 7 * time.Millisecond}, nil) &&
-				yield(flows.Answer{Body: c.Body}, nil)
+				yield(flows.Answer{Op: c.ID, Body: c.Body}, nil)
 		}
 	})
 	for _, c := range []flows.Call{followed(1<<64 - 1), changes(2, "a/b\"ü\x00🙂")} {
@@ -133,8 +133,8 @@ func watchArrives(t *testing.T, b bench) {
 			t.Errorf("%s arrived as %s", text(c), text(a))
 		}
 		if len(got) != 2 || got[0].Status != flows.Pending || got[1].Status != flows.Done ||
-			string(got[1].Body) != string(c.Body) {
-			t.Errorf("%s is told %+v; want pending, then its body", text(c), got)
+			got[0].Op != 0 || got[1].Op != c.ID || string(got[1].Body) != string(c.Body) {
+			t.Errorf("%s is told %+v; want pending, then its body as news of its operation", text(c), got)
 		}
 	}
 }
