@@ -9,6 +9,7 @@ import (
 
 	"flowbench/flows"
 	"flowbench/sim/edge"
+	"flowbench/sim/edge/socket"
 )
 
 // The verbs and statuses of messages.
@@ -45,7 +46,7 @@ func appendCall(b []byte, n uint64, c flows.Call) ([]byte, error) {
 	if verb != verbStatus {
 		key, err := json.Marshal(c.Key)
 		if err != nil {
-			return nil, fmt.Errorf("write key: %w", err)
+			return nil, flows.Fail(flows.Internal, fmt.Errorf("write key: %w", err))
 		}
 		b = append(append(b, `,"key":`...), key...)
 	}
@@ -138,6 +139,29 @@ func appendEnd(b []byte, n uint64) []byte { return append(appendNumber(b, n), `,
 func appendError(b []byte, n uint64, err error) []byte {
 	text, _ := json.Marshal(answered{N: n, Status: statusError, Fault: edge.FaultOf(err)}) // strings always encode
 	return append(b, text...)
+}
+
+// A codec is the client's side of the protocol. It implements [socket.Codec].
+type codec struct{ maxBody int64 }
+
+func (codec) Hello() []byte { return nil }
+
+func (codec) Ready([]byte) (bool, error) { return true, nil }
+
+func (codec) AppendCall(b []byte, n uint64, c flows.Call) ([]byte, error) { return appendCall(b, n, c) }
+
+func (codec) AppendCancel(b []byte, n uint64) []byte { return appendCancel(b, n) }
+
+func (c codec) Read(message []byte) (socket.Heard, error) {
+	var m answered
+	if err := json.Unmarshal(message, &m); err != nil {
+		return socket.Heard{}, err
+	}
+	h := socket.Heard{N: m.N, Last: m.Status == statusError || m.Status == statusEnd, Empty: m.Status == statusEnd}
+	if !h.Empty {
+		h.Answer, h.Err = m.answer(c.maxBody)
+	}
+	return h, nil
 }
 
 // answer returns what the message says, or the error that it stands for.

@@ -1,8 +1,7 @@
-package wsedge
+package socket
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,21 +18,61 @@ import (
 	"flowbench/sim/edge"
 )
 
-// A caller is one client. It has one socket, or none.
-type caller struct {
-	url     string
-	http    *http.Client
-	bounds  bounds
-	timeout time.Duration
-	meter   *edge.Meter
-	life    context.Context
-	end     context.CancelFunc
-	work    sync.WaitGroup
+// A Codec writes what a client says and reads what it is told.
+type Codec interface {
+	// Hello returns what is said first on a socket, if anything is, and Ready
+	// whether a message says that calls may be made now, which is not asked if there
+	// is no hello. An error says that they may not.
+	Hello() []byte
+	Ready(message []byte) (bool, error)
+
+	// AppendCall appends the message that makes call n, and AppendCancel the one
+	// that takes it back. The error is a certain failure.
+	AppendCall(b []byte, n uint64, c flows.Call) ([]byte, error)
+	AppendCancel(b []byte, n uint64) []byte
+
+	// Read reads a message. After an error the socket is of no use.
+	Read(message []byte) (Heard, error)
+}
+
+// A Heard is what a message says.
+type Heard struct {
+	N      uint64       // which call it is about; 0 for none
+	Answer flows.Answer // unless there is an error, or no more comes
+	Err    error        // how the call ends
+	Last   bool         // the server says no more about the call
+	Empty  bool         // there is no answer
+	Reply  []byte       // what to say in return, if anything
+}
+
+// A Client is one client of an edge. It has one socket, or none. It implements
+// [flows.Caller].
+type Client struct {
+	url, subprotocol string
+	codec            Codec
+	http             *http.Client
+	bounds           Bounds
+	timeout          time.Duration
+	meter            *edge.Meter
+	life             context.Context
+	end              context.CancelFunc
+	work             sync.WaitGroup
 
 	mu      sync.Mutex
 	socket  *socket  // the last one; nil before the first
 	dialing *dialing // nil if nobody dials
 	closed  bool
+}
+
+// NewClient returns a client of the sockets at url, which the first call opens.
+func NewClient(url, subprotocol string, c Codec, b Bounds, t *http.Transport, config edge.Config) *Client {
+	// The client lives until it is closed, whatever becomes of the context that it
+	// was dialled in.
+	life, end := context.WithCancel(context.Background())
+	return &Client{
+		url: url, subprotocol: subprotocol, codec: c, http: &http.Client{Transport: t}, bounds: b,
+		timeout: config.Timeout, meter: config.Meter, life: life, end: end,
+	}
 }
 
 // A dialing is an attempt to get a socket, which all calls wait for together.
@@ -44,7 +83,7 @@ type dialing struct {
 }
 
 // Call implements [flows.Caller].
-func (c *caller) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answer, error] {
+func (c *Client) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answer, error] {
 	if call.Verb == flows.Watch {
 		return func(yield func(flows.Answer, error) bool) { c.watch(ctx, call, yield) }
 	}
@@ -52,7 +91,7 @@ func (c *caller) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answ
 }
 
 // Close implements [flows.Caller]. Calls that are under way end as unknown.
-func (c *caller) Close() error {
+func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closed = true
 	s := c.socket
@@ -67,15 +106,16 @@ func (c *caller) Close() error {
 }
 
 var (
-	errNotText    = errors.New("the key is not UTF-8, and JSON knows no other text")
+	errNotText    = errors.New("the key is not UTF-8, and messages are text")
 	errNotWatched = errors.New("only commands and queries can be watched")
+	errEmpty      = errors.New("the call ended without an answer")
 	errLost       = errors.New("the socket was lost before the call was made")
 )
 
 // attempts is how many sockets a call tries that are lost before it was made.
 const attempts = 3
 
-func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
+func (c *Client) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
 	replies := make(chan reply, 1)
 	s, n, err := c.send(ctx, call, waiter{replies: replies})
 	if err != nil {
@@ -86,7 +126,7 @@ func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error
 		if r.err != nil {
 			return flows.Answer{}, r.err
 		}
-		return r.message.answer(c.bounds.body)
+		return r.answer, nil
 	case <-ctx.Done():
 		s.takeBack(n)
 		return flows.Answer{}, gaveUp("answer", ctx.Err())
@@ -94,12 +134,12 @@ func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error
 }
 
 // watch makes a call that has many answers.
-func (c *caller) watch(ctx context.Context, call flows.Call, yield func(flows.Answer, error) bool) {
+func (c *Client) watch(ctx context.Context, call flows.Call, yield func(flows.Answer, error) bool) {
 	if call.Kind != flows.Command && call.Kind != flows.Query {
 		yield(flows.Answer{}, flows.Fail(flows.Rejected, errNotWatched))
 		return
 	}
-	in := newInbox(c.bounds.waiting)
+	in := newInbox(c.bounds.Waiting)
 	s, n, err := c.send(ctx, call, waiter{watch: in})
 	if err != nil {
 		yield(flows.Answer{}, err)
@@ -118,12 +158,12 @@ func (c *caller) watch(ctx context.Context, call flows.Call, yield func(flows.An
 }
 
 // send makes a call over the socket, or over a new one.
-func (c *caller) send(ctx context.Context, call flows.Call, w waiter) (*socket, uint64, error) {
+func (c *Client) send(ctx context.Context, call flows.Call, w waiter) (*socket, uint64, error) {
 	if !utf8.ValidString(call.Key) {
 		return nil, 0, flows.Fail(flows.Rejected, errNotText)
 	}
-	if int64(len(call.Body)) > c.bounds.body {
-		return nil, 0, flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", c.bounds.body))
+	if int64(len(call.Body)) > c.bounds.Body {
+		return nil, 0, flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", c.bounds.Body))
 	}
 	c.meter.Requests.Add(1)
 	for range attempts {
@@ -140,7 +180,7 @@ func (c *caller) send(ctx context.Context, call flows.Call, w waiter) (*socket, 
 }
 
 // connect returns the socket, or a new one if there is none any more.
-func (c *caller) connect(ctx context.Context) (*socket, error) {
+func (c *Client) connect(ctx context.Context) (*socket, error) {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -166,24 +206,61 @@ func (c *caller) connect(ctx context.Context) (*socket, error) {
 }
 
 // dial makes an attempt to get a socket.
-func (c *caller) dial(d *dialing) {
+func (c *Client) dial(d *dialing) {
 	ctx, cancel := context.WithTimeout(c.life, c.timeout)
 	defer cancel()
-	conn, resp, err := websocket.Dial(ctx, c.url, &websocket.DialOptions{HTTPClient: c.http})
+	conn, err := c.open(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer close(d.done)
 	c.dialing = nil
 	switch {
 	case err != nil:
-		d.err = notConnected(resp, err)
+		d.err = err
 	case c.closed:
 		_ = conn.CloseNow() // nobody has used it
 		d.err = fmt.Errorf("connect: %w", flows.ErrClosed)
 	default:
-		conn.SetReadLimit(c.bounds.message)
 		d.socket = newSocket(c, conn)
 		c.socket = d.socket
+	}
+}
+
+// open returns a socket over which calls may be made.
+func (c *Client) open(ctx context.Context) (*websocket.Conn, error) {
+	options := &websocket.DialOptions{HTTPClient: c.http}
+	if c.subprotocol != "" {
+		options.Subprotocols = []string{c.subprotocol}
+	}
+	conn, resp, err := websocket.Dial(ctx, c.url, options)
+	if err != nil {
+		return nil, notConnected(resp, err)
+	}
+	conn.SetReadLimit(c.bounds.Message)
+	if err := c.greet(ctx, conn); err != nil {
+		_ = conn.CloseNow() // what counts is the error at hand
+		return nil, flows.Fail(flows.Unreachable, fmt.Errorf("connect: %w", err))
+	}
+	return conn, nil
+}
+
+// greet says what is to be said before calls are made.
+func (c *Client) greet(ctx context.Context, conn *websocket.Conn) error {
+	hello := c.codec.Hello()
+	if hello == nil {
+		return nil
+	}
+	if err := conn.Write(ctx, websocket.MessageText, hello); err != nil {
+		return err
+	}
+	for {
+		_, message, err := conn.Read(ctx)
+		if err != nil {
+			return err
+		}
+		if ready, err := c.codec.Ready(message); err != nil || ready {
+			return err
+		}
 	}
 }
 
@@ -209,7 +286,8 @@ func notConnected(resp *http.Response, err error) error {
 type socket struct {
 	conn   *websocket.Conn
 	out    outbox
-	bounds bounds
+	codec  Codec
+	bounds Bounds
 	work   *sync.WaitGroup
 	ended  chan struct{}
 
@@ -221,8 +299,8 @@ type socket struct {
 
 // A reply is how a call ends.
 type reply struct {
-	message answered
-	err     error
+	answer flows.Answer
+	err    error
 }
 
 // A waiter is who waits for the end of a call, or for what a watch tells.
@@ -242,10 +320,11 @@ func (w waiter) end(err error) {
 
 // newSocket starts what a socket needs. The caller holds its lock and is not
 // closed.
-func newSocket(c *caller, conn *websocket.Conn) *socket {
+func newSocket(c *Client, conn *websocket.Conn) *socket {
 	s := &socket{
-		conn: conn, bounds: c.bounds, work: &c.work, ended: make(chan struct{}), waiting: make(map[uint64]waiter),
-		out: outbox{send: sender(conn, c.bounds.write), capacity: c.bounds.waiting},
+		conn: conn, codec: c.codec, bounds: c.bounds, work: &c.work,
+		ended: make(chan struct{}), waiting: make(map[uint64]waiter),
+		out: outbox{send: sender(conn, c.bounds.Write), capacity: c.bounds.Waiting},
 	}
 	c.work.Go(s.receive)
 	c.work.Go(func() {
@@ -266,13 +345,13 @@ func (s *socket) send(call flows.Call, w waiter) (n uint64, err error) {
 	}
 	s.last++
 	n = s.last
-	message, err := appendCall(make([]byte, 0, len(call.Body)*4/3+len(call.Key)+96), n, call)
+	message, err := s.codec.AppendCall(make([]byte, 0, len(call.Body)*4/3+len(call.Key)+callRoom), n, call)
 	switch {
 	case err != nil:
-		return 0, flows.Fail(flows.Internal, err)
-	case int64(len(message)) > s.bounds.message:
+		return 0, err
+	case int64(len(message)) > s.bounds.Message:
 		// The server would end the socket, and other calls with it.
-		return 0, flows.Fail(flows.TooLarge, fmt.Errorf("the message is over %d bytes", s.bounds.message))
+		return 0, flows.Fail(flows.TooLarge, fmt.Errorf("the message is over %d bytes", s.bounds.Message))
 	}
 	s.waiting[n] = w
 	if err := s.put(message); err != nil {
@@ -281,6 +360,9 @@ func (s *socket) send(call flows.Call, w waiter) (n uint64, err error) {
 	}
 	return n, nil
 }
+
+// callRoom is how many bytes of a message are neither key nor body.
+const callRoom = 256
 
 // put queues a message. A goroutine of its own writes, since a call must be able
 // to end while the connection is stuck.
@@ -305,7 +387,7 @@ func (s *socket) takeBack(n uint64) {
 		return
 	}
 	delete(s.waiting, n)
-	_ = s.put(appendCancel(nil, n)) // without it the answer comes, and nobody waits for it
+	_ = s.put(s.codec.AppendCancel(nil, n)) // without it the answer comes, and nobody waits for it
 }
 
 func (s *socket) lost() bool {
@@ -322,12 +404,12 @@ func (s *socket) receive() {
 			s.lose(flows.Unknown(whyLost(err), fmt.Errorf("socket: %w", err)))
 			return
 		}
-		var m answered
-		if err := json.Unmarshal(message, &m); err != nil {
+		h, err := s.codec.Read(message)
+		if err != nil {
 			s.lose(flows.Unknown(flows.Corrupt, fmt.Errorf("read message: %w", err)))
 			return
 		}
-		s.hand(m)
+		s.hand(h)
 	}
 }
 
@@ -342,32 +424,35 @@ func whyLost(err error) flows.Class {
 
 // hand gives a message to who waits for it. What nobody waits for was taken back
 // when it was on its way.
-func (s *socket) hand(m answered) {
+func (s *socket) hand(h Heard) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w, ok := s.waiting[m.N]
+	if h.Reply != nil {
+		_ = s.put(h.Reply) // without it the server may take this end for gone
+	}
+	w, ok := s.waiting[h.N]
 	if !ok {
 		return
 	}
-	if w.watch == nil {
-		delete(s.waiting, m.N)
-		w.replies <- reply{message: m}
+	if w.watch == nil && h.Err == nil && h.Empty {
+		h.Err = flows.Unknown(flows.Corrupt, errEmpty)
+	}
+	switch {
+	case w.watch == nil:
+		delete(s.waiting, h.N)
+		w.replies <- reply{h.Answer, h.Err}
+		return
+	case h.Err == nil && (h.Empty || w.watch.put(h.Answer)):
+		if h.Last {
+			delete(s.waiting, h.N)
+			w.watch.end(nil)
+		}
 		return
 	}
-	if m.Status == statusEnd {
-		delete(s.waiting, m.N)
-		w.watch.end(nil)
-		return
-	}
-	a, err := m.answer(s.bounds.body)
-	if err != nil {
-		w.watch.end(err)
-	}
-	if err != nil && m.Status == statusError {
-		delete(s.waiting, m.N)
-	} else if err != nil || !w.watch.put(a) {
-		delete(s.waiting, m.N)
-		_ = s.put(appendCancel(nil, m.N)) // without it more comes, and nobody waits for it
+	delete(s.waiting, h.N)
+	w.watch.end(h.Err) // unless the watch has ended itself
+	if !h.Last {
+		_ = s.put(s.codec.AppendCancel(nil, h.N)) // without it more comes, and nobody waits for it
 	}
 }
 
