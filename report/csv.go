@@ -13,7 +13,9 @@ import (
 
 // WriteCSV writes one row for each cell, kind and stage that operations reached,
 // and for a cell without any one row that says so by empty fields. Latencies are
-// in microseconds. Every row carries the counts and the account of its cell, so
+// in microseconds. A cell that tells others of commands has rows for them as well:
+// the stages heard_first, heard_median and heard_last, from due, and the same from
+// applied. Every row carries the counts and the account of its cell, so
 // that a filter on rows loses none of them. Text that a spreadsheet would take
 // for a formula is prefixed with an apostrophe.
 func WriteCSV(w io.Writer, run *results.Run) error {
@@ -52,12 +54,11 @@ func cellRows(run *results.Run, c *results.Cell) [][]string {
 			if h == nil {
 				continue
 			}
-			fields := []string{k.String(), s.String(), strconv.FormatInt(h.N(), 10)}
-			for _, p := range []float64{0.5, 0.9, 0.99, 0.999, 1} {
-				fields = append(fields, strconv.FormatFloat(float64(h.Quantile(p).Nanoseconds())/1e3, 'f', 1, 64))
-			}
-			add(append(fields, strconv.FormatBool(h.Resolved(0.99)), strconv.FormatBool(h.Resolved(0.999)))...)
+			add(append([]string{k.String(), s.String()}, figures(h)...)...)
 		}
+	}
+	for _, fields := range heardRows(c) {
+		add(fields...)
 	}
 	if len(rows) == 0 {
 		add("", "", "0", "", "", "", "", "", "", "")

@@ -39,7 +39,7 @@ func TestFindNamesWhatThereIs(t *testing.T) {
 	}
 	_, err := Find("comprae")
 	const want = `library: there is no scenario "comprae"; want all-flows, closed, compare, durable, ` +
-		`floor, round-robin, stale-reads or stall (did you mean compare?)`
+		`fan-out, floor, live-queries, round-robin, stale-reads or stall (did you mean compare?)`
 	if err == nil || err.Error() != want {
 		t.Errorf("Find(comprae) fails with %v; want %s", err, want)
 	}
