@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"flowbench/flows"
 	"flowbench/sim/edge"
+	"flowbench/sim/wire"
 )
 
 // TestSockets runs the part of the suite for edges with sockets, on which calls
@@ -31,6 +34,11 @@ func TestSockets(t *testing.T, open func(edge.Config) flows.Edge) {
 		{"an error in the middle keeps its outcome and class", watchError},
 		{"what cannot be watched is refused", watchRefused},
 		{"a closed server leaves its watches open", watchClosed},
+		{"a cut connection leaves its watches open at once", watchCut},
+		{"many watches go on at once, with calls between", watchMany},
+		{"a caller that does not take its answers loses the watch alone", watchSlowCaller},
+		{"a client that does not take its answers is dropped with a reason", watchSlowClient},
+		{"an answer over the limit ends a watch", watchTooLarge},
 	})
 }
 
@@ -221,4 +229,191 @@ func TestWithoutSockets(t *testing.T, open func(edge.Config) flows.Edge) {
 
 func nowhere(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("nothing may be dialled")
+}
+
+func watchCut(t *testing.T, b bench) {
+	network := &cutter{}
+	told := make(chan struct{}, 1)
+	var last error
+	for _, err := range b.one(t, edge.Config{Dial: network.dial}, ticking(told)).Call(t.Context(), followed(1)) {
+		if last = err; err == nil {
+			network.cut()
+		}
+	}
+	expect(t, "a watch whose connection is cut", last, flows.Undecided, flows.Disconnected)
+	heard(t, told)
+}
+
+// watchMany has each watch take its answers while calls are made on the same
+// socket.
+func watchMany(t *testing.T, b bench) {
+	const watches, answers, calls = 50, 200, 20
+	count, echo := counting(answers, nil), echoing()
+	e := func(ctx context.Context, c flows.Call) iter.Seq2[flows.Answer, error] {
+		if c.Verb == flows.Watch {
+			return count(ctx, c)
+		}
+		return echo(ctx, c)
+	}
+	caller := b.serve(t, edge.Config{}, e, e).dial(t, 0)
+	var wg sync.WaitGroup
+	for w := range watches {
+		wg.Go(func() {
+			n := 0
+			for a, err := range caller.Call(t.Context(), changes(uint64(w), "k")) {
+				if err != nil || string(a.Body) != fmt.Sprint(n) {
+					t.Errorf("watch %d is told %q, %v; want %d", w, a.Body, err, n)
+					return
+				}
+				n++
+			}
+			if n != answers {
+				t.Errorf("watch %d is told %d answers; want %d", w, n, answers)
+			}
+		})
+		wg.Go(func() {
+			for i := range calls {
+				want := fmt.Sprint(w, "-", i)
+				if a, err := call(t, caller, query(1, want)); err != nil || string(a.Body) != want {
+					t.Errorf("call %s is answered %q, %v", want, a.Body, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// flooding returns an endpoint that tells large values without end to who
+// watches, and says when that has ended; other calls it answers.
+func flooding(ended chan<- struct{}) flows.Endpoint {
+	body := make([]byte, 64<<10)
+	echo := echoing()
+	return func(ctx context.Context, c flows.Call) iter.Seq2[flows.Answer, error] {
+		if c.Verb != flows.Watch {
+			return echo(ctx, c)
+		}
+		return func(yield func(flows.Answer, error) bool) {
+			defer func() { ended <- struct{}{} }()
+			for ctx.Err() == nil && yield(flows.Answer{Body: body}, nil) {
+			}
+		}
+	}
+}
+
+// watchSlowCaller takes one answer, and no other before the endpoint has been
+// told that nobody listens.
+func watchSlowCaller(t *testing.T, b bench) {
+	ended := make(chan struct{}, 1)
+	caller := b.one(t, edge.Config{}, flooding(ended))
+	var last error
+	n := 0
+	for _, err := range caller.Call(t.Context(), changes(1, "k")) {
+		if last = err; err == nil && n == 0 {
+			for range 10 {
+				if _, err := call(t, caller, query(2, "k")); err != nil {
+					t.Errorf("a call beside a watch that is not taken ends as %v", err)
+				}
+			}
+			select {
+			case <-ended:
+			case <-time.After(patience):
+				t.Fatal("the endpoint tells without end what nobody takes")
+			}
+		}
+		n++
+	}
+	expect(t, "a watch whose answers are not taken", last, flows.Undecided, flows.Overloaded)
+	if _, err := call(t, caller, query(3, "k")); err != nil {
+		t.Errorf("the next call ends as %v", err)
+	}
+}
+
+// A dam is a network on which nothing arrives at those who dial while it is shut.
+type dam struct {
+	mu   sync.Mutex
+	shut chan struct{} // closed when it opens; nil when it is open
+}
+
+type dammed struct {
+	net.Conn
+	dam *dam
+}
+
+func (d *dam) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := wire.Loopback()(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return dammed{conn, d}, nil
+}
+
+func (d *dam) close() (open func()) {
+	shut := make(chan struct{})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shut = shut
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		close(d.shut)
+		d.shut = nil
+	}
+}
+
+func (c dammed) Read(p []byte) (int, error) {
+	c.dam.mu.Lock()
+	shut := c.dam.shut
+	c.dam.mu.Unlock()
+	if shut != nil {
+		<-shut
+	}
+	return c.Conn.Read(p)
+}
+
+// watchSlowClient shuts the way back to one of two clients.
+func watchSlowClient(t *testing.T, b bench) {
+	ended, network := make(chan struct{}, 1), &dam{}
+	r := b.serve(t, edge.Config{Dial: network.dial}, flooding(ended))
+	slow := r.dial(t, 0)
+	var last error
+	n := 0
+	for _, err := range slow.Call(t.Context(), changes(1, "k")) {
+		if last = err; err == nil && n == 0 {
+			open := network.close()
+			select {
+			case <-ended:
+			case <-time.After(patience):
+				t.Error("the endpoint tells without end what nobody takes")
+			}
+			open()
+		}
+		n++
+	}
+	expect(t, "a watch of a client that takes nothing", last, flows.Undecided, flows.Overloaded)
+	if last == nil || !strings.Contains(last.Error(), "too ") {
+		t.Errorf("the watch ends as %v; want the reason", last)
+	}
+	if _, err := call(t, slow, query(3, "k")); err != nil {
+		t.Errorf("the next call ends as %v", err)
+	}
+}
+
+func watchTooLarge(t *testing.T, b bench) {
+	const limit = 1024
+	caller := b.one(t, edge.Config{MaxBody: limit}, func(context.Context, flows.Call) iter.Seq2[flows.Answer, error] {
+		return func(yield func(flows.Answer, error) bool) {
+			if yield(flows.Answer{Body: []byte("0")}, nil) && yield(flows.Answer{Body: make([]byte, limit+1)}, nil) {
+				t.Error("the endpoint may go on")
+			}
+		}
+	})
+	n, err := collect(t, caller, changes(1, "k"))
+	if n != 1 {
+		t.Errorf("%d answers came before it; want 1", n)
+	}
+	expect(t, "a watch with an answer that is too large", err, flows.Undecided, flows.TooLarge)
+	large := followed(1)
+	large.Body = make([]byte, limit+1)
+	_, err = call(t, caller, large)
+	expect(t, "a watch with a body that is too large", err, flows.Failed, flows.TooLarge)
 }

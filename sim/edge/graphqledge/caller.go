@@ -13,6 +13,7 @@ import (
 
 	"flowbench/flows"
 	"flowbench/sim/edge"
+	"flowbench/sim/edge/socket"
 )
 
 // The documents. What differs from call to call is in variables, and the result
@@ -23,6 +24,10 @@ const (
 	statusDocument = `query Status($id: ID!) { r: status(id: $id) { status body retryAfterMs } }`
 	queryDocument  = `query Query($id: ID!, $key: String!) ` +
 		`{ r: query(id: $id, key: $key) { status body retryAfterMs } }`
+	changesDocument = `subscription Changes($id: ID!, $key: String!) ` +
+		`{ r: changes(id: $id, key: $key) { status body retryAfterMs } }`
+	commandDocument = `subscription Command($id: ID!, $key: String!, $body: String!) ` +
+		`{ r: command(id: $id, key: $key, body: $body) { status body retryAfterMs } }`
 )
 
 // A post is a request as the client writes it.
@@ -48,37 +53,34 @@ type response struct {
 			RetryAfterMs int32  `json:"retryAfterMs"`
 		} `json:"r"`
 	} `json:"data"`
-	Errors []struct {
-		Message    string      `json:"message"`
-		Extensions *edge.Fault `json:"extensions"`
-	} `json:"errors"`
+	Errors []failure `json:"errors"`
 }
 
 // A caller is one web client.
 type caller struct {
-	client  *edge.Client
-	maxBody int64
+	client     *edge.Client
+	socket     *socket.Client // opened by the first call over it
+	overSocket bool           // everything goes over it, and not only what must
+	maxBody    int64
 }
 
 // Call implements [flows.Caller].
 func (c *caller) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answer, error] {
+	if c.overSocket || call.Verb == flows.Watch {
+		return c.socket.Call(ctx, call)
+	}
 	return flows.Single(func() (flows.Answer, error) { return c.call(ctx, call) })
 }
 
 // Close implements [flows.Caller].
 func (c *caller) Close() error {
 	c.client.Close()
-	return nil
+	return c.socket.Close()
 }
 
 var errNotText = errors.New("the key is not UTF-8, and GraphQL knows no other text")
 
-var errNoSocket = errors.New("to watch takes a socket, and there is none")
-
 func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
-	if call.Verb == flows.Watch {
-		return flows.Answer{}, flows.Fail(flows.Rejected, errNoSocket)
-	}
 	if !utf8.ValidString(call.Key) {
 		return flows.Answer{}, flows.Fail(flows.Rejected, errNotText)
 	}
@@ -99,20 +101,26 @@ func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error
 	if resp.Header.Get("Content-Type") != responseType {
 		return flows.Answer{}, edge.ReadProblem(resp, body)
 	}
-	return c.read(body)
+	return readResponse(body, c.maxBody)
 }
 
 // written returns the request for a call.
 func written(call flows.Call) post {
 	v := variables{ID: edge.FormatID(call.ID)}
 	switch {
-	case call.Verb == flows.Submit:
+	case call.Verb == flows.Submit, call.Verb == flows.Watch && call.Kind == flows.Command:
 		body := call.Body
 		if body == nil {
 			body = []byte{}
 		}
 		v.Key, v.Body = &call.Key, &body
+		if call.Verb == flows.Watch {
+			return post{commandDocument, v}
+		}
 		return post{submitDocument, v}
+	case call.Verb == flows.Watch:
+		v.Key = &call.Key
+		return post{changesDocument, v}
 	case call.Kind == flows.StatusOf:
 		return post{statusDocument, v}
 	default:
@@ -121,8 +129,8 @@ func written(call flows.Call) post {
 	}
 }
 
-// read returns what a response says.
-func (c *caller) read(body []byte) (flows.Answer, error) {
+// readResponse returns what a response says.
+func readResponse(body []byte, maxBody int64) (flows.Answer, error) {
 	var r response
 	if err := json.Unmarshal(body, &r); err != nil {
 		return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("read response: %w", err))
@@ -138,8 +146,8 @@ func (c *caller) read(body []byte) (flows.Answer, error) {
 		return flows.Answer{Status: flows.Pending, RetryAfter: time.Duration(got.RetryAfterMs) * time.Millisecond}, nil
 	case got.Status != statusDone:
 		return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("status %q is none", got.Status))
-	case int64(len(got.Body)) > c.maxBody:
-		return flows.Answer{}, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", c.maxBody))
+	case int64(len(got.Body)) > maxBody:
+		return flows.Answer{}, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", maxBody))
 	default:
 		return flows.Answer{Status: flows.Done, Body: got.Body}, nil
 	}

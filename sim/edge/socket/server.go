@@ -178,7 +178,7 @@ func (s *Session[K]) Go(f func(ctx context.Context)) { s.work.Go(func() { f(s.ct
 
 // Reply sends a message, or drops the client if too much waits for it already.
 // It may write what others have to say as well, so it is for those who have no
-// more to do.
+// more to do, and not for who acts on messages.
 func (s *Session[K]) Reply(message []byte) {
 	if s.put(message) {
 		s.out.write()

@@ -64,7 +64,7 @@ func (s session) take(message []byte) {
 		err = flows.Fail(flows.Rejected, fmt.Errorf("call %d is under way", m.N))
 	}
 	if err != nil {
-		s.Reply(appendError(nil, m.N, err))
+		s.Send(appendError(nil, m.N, err))
 	}
 }
 
