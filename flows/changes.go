@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -21,8 +20,6 @@ type change struct {
 
 // changeHead is how many bytes of a message's body come before the value.
 const changeHead = 8
-
-var errNoChange = fmt.Errorf("a change is shorter than %d bytes", changeHead)
 
 // append appends c as the body of a message. The operation is in the message
 // itself.
@@ -49,8 +46,9 @@ const (
 )
 
 var (
-	errManyWatches = fmt.Errorf("%d live queries are open", MaxWatches)
-	errSlowWatcher = fmt.Errorf("over %d changes wait for the client", maxQueued)
+	errNoChange    = errors.New("the body of a change has no version")
+	errManyWatches = errors.New("too many live queries are open")
+	errSlowWatcher = errors.New("too many changes wait for the client")
 	errBoardClosed = errors.New("the front end is closing")
 )
 

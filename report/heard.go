@@ -16,9 +16,9 @@ func heard(v view) section {
 	}
 	return section{
 		ID: "heard", Title: "Who heard of it",
-		Lead: "These flows tell others than the client that sent a command: from due is what a user waits for, from " +
-			"applied is how far those who listen lag behind the state. The distance between the first and the last is " +
-			"what it costs to tell many.",
+		Lead: "These flows tell others than the client that sent a command: from due is what a user waits for, " +
+			"from applied is how far those who listen lag behind the state. The distance between the first and " +
+			"the last is what it costs to tell many.",
 		Tables: []table{times, sums},
 	}
 }

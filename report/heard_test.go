@@ -27,7 +27,9 @@ func TestOnlyRunsThatTellOthersSayWhoHeard(t *testing.T) {
 func TestTheVerdictSaysWhetherAllHeard(t *testing.T) {
 	run := fixture.Listeners()
 	all := strings.Join(verdict(run), "\n")
-	for _, want := range []string{"fan-out on jetstream", "11 notices of 3 commands never came", "4 notices came again"} {
+	for _, want := range []string{
+		"fan-out on jetstream", "11 notices of 3 commands never came", "4 notices came again",
+	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the verdict is %q; want it to say %q", all, want)
 		}

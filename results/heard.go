@@ -25,7 +25,7 @@ type Heard struct {
 	Unresolved int64 `json:"unresolved"`
 
 	FromDue     HeardTimes `json:"from_due"`     // since the command was due
-	FromApplied HeardTimes `json:"from_applied"` // since the service had applied it: how far others lag behind the state
+	FromApplied HeardTimes `json:"from_applied"` // since it was applied: how far others lag behind the state
 }
 
 // HeardTimes say how long it took until some of the subscribers had heard of a
