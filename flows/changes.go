@@ -38,8 +38,10 @@ func parseChange(op uint64, body []byte) (change, error) {
 
 // The bounds of a board.
 const (
-	// MaxWatches is how many live queries one front end has at once.
-	MaxWatches = 1 << 16
+	// MaxWatches is how many live queries one front end has at once, and
+	// MaxWatchesOfOne how many one client may open: their socket has more to carry.
+	MaxWatches      = 1 << 14
+	MaxWatchesOfOne = 1 << 13
 
 	maxHeld   = 256  // changes of one key that wait for an earlier one
 	maxQueued = 4096 // changes that wait to be pushed to one watcher

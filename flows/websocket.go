@@ -34,7 +34,9 @@ func (WebSocket) Listen(ctx context.Context, env Env) (Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	service.events = changes
+	if env.Settings.Subscribers > 0 {
+		service.events = changes // which nobody has to pay for where nobody watches
+	}
 	s := socketServer{env: env, service: service}
 	var endpoints []Endpoint
 	for i := range max(1, env.Settings.FrontEnds) {
@@ -84,7 +86,7 @@ type socketEnd struct {
 	env     Env
 	name    string
 	replies *replies
-	events  Subscription
+	events  Subscription // nil where nobody watches
 	board   *board
 	reads   *polls // numbers the reads that live queries begin with
 }
@@ -104,7 +106,11 @@ func openSocketEnd(ctx context.Context, env Env, i int) (*socketEnd, error) {
 	if err != nil {
 		return nil, err
 	}
-	events, err := r.conn.Subscribe(ctx, eventSubject, "")
+	f := &socketEnd{env: env, name: name, replies: r, board: newBoard(env), reads: newPolls(i)}
+	if env.Settings.Subscribers == 0 {
+		return f, nil
+	}
+	f.events, err = r.conn.Subscribe(ctx, eventSubject, "")
 	if err == nil {
 		err = r.conn.Ready(ctx)
 	}
@@ -112,16 +118,16 @@ func openSocketEnd(ctx context.Context, env Env, i int) (*socketEnd, error) {
 		_ = r.conn.Close() // the error that counts is the one at hand
 		return nil, fmt.Errorf("subscribe %s to events: %w", name, err)
 	}
-	return &socketEnd{
-		env: env, name: name, replies: r, events: events, board: newBoard(env), reads: newPolls(i),
-	}, nil
+	return f, nil
 }
 
 // Serve implements [Server].
 func (f *socketEnd) Serve(ctx context.Context) error {
 	receiving := f.env.Runtime.Go(ctx, f.replies.receive)
-	f.hear(ctx)
-	f.board.close()
+	if f.events != nil {
+		f.hear(ctx)
+		f.board.close()
+	}
 	joinAll(ctx, []func(context.Context) error{receiving})
 	if err := f.replies.conn.Close(); err != nil {
 		return fmt.Errorf("close connection of %s: %w", f.name, err)
@@ -154,7 +160,7 @@ func (f *socketEnd) answer(ctx context.Context, c Call) iter.Seq2[Answer, error]
 	switch {
 	case c.Verb == Watch && c.Kind == Command:
 		return f.command(ctx, c)
-	case c.Verb == Watch && c.Kind == Query:
+	case c.Verb == Watch && c.Kind == Query && f.events != nil:
 		return f.watch(ctx, c.Key)
 	case c.Verb == Fetch && c.Kind == Query:
 		return Single(func() (Answer, error) {
@@ -205,6 +211,9 @@ func (f *socketEnd) read(ctx context.Context, id uint64, key string) (change, er
 	reply, err := f.replies.request(ctx, m, func() {})
 	if err != nil {
 		return change{}, err
+	}
+	if f.events == nil {
+		return change{value: reply.Body}, nil
 	}
 	return parseChange(0, reply.Body)
 }

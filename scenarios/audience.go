@@ -17,5 +17,8 @@ func (b *planner) audience(f flows.Spec) {
 	case l.Subscribers*l.Keys > flows.MaxWatches:
 		b.add(at, "flow %s has each of load.keys %d watched by %s %d; want at most %d live queries together",
 			f.Name, l.Keys, path, l.Subscribers, flows.MaxWatches)
+	case (l.Subscribers*l.Keys+l.Clients-1)/l.Clients > flows.MaxWatchesOfOne:
+		b.add(at, "flow %s shares %d live queries among load.clients %d; want at most %d for each of them",
+			f.Name, l.Subscribers*l.Keys, l.Clients, flows.MaxWatchesOfOne)
 	}
 }

@@ -28,10 +28,14 @@ func TestFlowsThatTellOthersNeedThem(t *testing.T) {
 		{"tells-clients", "subscribers: 4, clients: 3",
 			"t.yaml:4:8: flow tells-clients tells clients that watch, and load.subscribers 4 are more than " +
 				"load.clients 3; want at most as many"},
-		{"tells-clients", "subscribers: 4, keys: 16384", ""},
-		{"tells-clients", "subscribers: 4, keys: 16385",
-			"t.yaml:4:8: flow tells-clients has each of load.keys 16385 watched by load.subscribers 4; " +
-				"want at most 65536 live queries together"},
+		{"tells-clients", "subscribers: 4, keys: 4096", ""},
+		{"tells-clients", "subscribers: 4, keys: 4097",
+			"t.yaml:4:8: flow tells-clients has each of load.keys 4097 watched by load.subscribers 4; " +
+				"want at most 16384 live queries together"},
+		{"tells-clients", "subscribers: 1, keys: 8192, clients: 1", ""},
+		{"tells-clients", "subscribers: 1, keys: 8193, clients: 1",
+			"t.yaml:4:8: flow tells-clients shares 8193 live queries among load.clients 1; " +
+				"want at most 8192 for each of them"},
 		{"direct", "subscribers: 1000, clients: 1", ""},
 	} {
 		text := fmt.Sprintf("name: t\nflows: [%s]\nbrokers: [nats]\nload: {%s}\n", tt.flow, tt.load)

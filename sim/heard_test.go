@@ -58,6 +58,34 @@ front_ends: {count: 2}
 	}
 }
 
+// TestWhereNobodyWatchesNobodyPaysForEvents compares the messages that a command
+// over a socket costs with and without live queries.
+func TestWhereNobodyWatchesNobodyPaysForEvents(t *testing.T) {
+	p := plan(t, `
+name: test
+flows: [websocket]
+brokers: [mem]
+load: {arrivals: constant, rate_per_s: 200, clients: 2, subscribers: 1, keys: 5, command_share: 1}
+warmup: 0s
+duration: 300ms
+`)
+	p.Cells = append(p.Cells, p.Cells[0])
+	p.Cells[1].ID, p.Cells[1].Load.Subscribers = "unwatched", 0
+	run, err := runPlan(t.Context(), t, engine(t), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	watched, unwatched := *run.Cells[0].Cost.BrokerMsgs, *run.Cells[1].Cost.BrokerMsgs
+	if run.Cells[1].Heard != nil || watched < 2.5 || unwatched > 2.5 {
+		t.Errorf("%.2f messages with live queries and %.2f without; want about 3 and 2", watched, unwatched)
+	}
+	for _, c := range run.Cells {
+		if a := c.Accounting; a.Lost+a.Duplicated+a.Unexpected != 0 || c.Counts.OK != c.Counts.Due {
+			t.Errorf("%s: %+v, %+v; want all ok", c.ID, c.Counts, a)
+		}
+	}
+}
+
 // lateNews is a flow whose news comes long after the answer, and not to everybody.
 type lateNews struct {
 	flows.Direct

@@ -322,6 +322,9 @@ func (w *world) settings() map[string]string {
 		"clients":  fmt.Sprint(c.Load.Clients),
 		"inflight": fmt.Sprintf("at most %d", c.Load.MaxInFlight),
 	}
+	if n := c.Load.Subscribers; n > 0 && w.flow.Spec().Tells != flows.Nobody {
+		s["subscribers"] = fmt.Sprint(n)
+	}
 	if c.Service.ErrorRate > 0 {
 		s["refused"] = fmt.Sprintf("%.3g %% of the requests", 100*c.Service.ErrorRate)
 	}
