@@ -130,6 +130,22 @@ func TestChangesArePutUpInTheOrderOfTheirVersions(t *testing.T) {
 	}
 }
 
+func TestAWatcherIsNotShownWhatItHasReadHoweverLateThatIsPutUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBoard()
+		first, second := watching(t, b), watching(t, b)
+		b.begin(t.Context(), first, 2)
+		b.begin(t.Context(), second, 4) // ahead of the events
+		put(t.Context(), b, 3, 4, 5)
+		if got := shown(t.Context(), first); got != "[3 4 5]" {
+			t.Errorf("who read version 2 was shown %s; want [3 4 5]", got)
+		}
+		if got := shown(t.Context(), second); got != "[5]" {
+			t.Errorf("who read version 4 was shown %s; want [5]", got)
+		}
+	})
+}
+
 func TestAChangeThatDoesNotComeIsPassedOverAndNotShownLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := testBoard()
