@@ -18,7 +18,7 @@ check: ## formatting, vet on every platform, and the house rules; seconds
 	$(GO) mod verify
 	$(GO) test .
 
-test: ## all tests; those that need a RabbitMQ or an external NATS skip without one, unless CI=true
+test: ## all tests; those that need a RabbitMQ, an external NATS or npm skip without one, unless CI=true
 	$(GO) test $(if $(CI),-count=1) ./...
 
 race: ## all tests with the race detector

@@ -15,6 +15,8 @@
 // nothing of it. They answer with problem documents (RFC 9457) or with bare
 // status codes, and [ReadProblem] understands both.
 //
+// Edges over sockets have in common what package socket holds.
+//
 // Everything listens on loopback, and everything is bounded: bodies, headers,
 // and the time that anything may take.
 package edge
@@ -68,6 +70,12 @@ func WrittenLimit(limit int64) int64 { return (limit+2)/3*4 + writtenHeadroom }
 // writtenHeadroom is what a message may have beside its body: as much as an HTTP
 // server takes in headers.
 const writtenHeadroom = maxHeader
+
+// Milliseconds returns n milliseconds as somebody else has written them, who may
+// have written nonsense: never less than none, and never more than a day.
+func Milliseconds(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), int64(24*time.Hour/time.Millisecond))) * time.Millisecond
+}
 
 // Ids travel as 16 hexadecimal digits.
 

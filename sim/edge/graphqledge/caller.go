@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"time"
 	"unicode/utf8"
 
 	"flowbench/flows"
@@ -144,7 +143,7 @@ func readResponse(body []byte, maxBody int64) (flows.Answer, error) {
 	}
 	switch got := r.Data.R; {
 	case got.Status == statusPending:
-		return flows.Answer{Status: flows.Pending, RetryAfter: time.Duration(got.RetryAfterMs) * time.Millisecond}, nil
+		return flows.Answer{Status: flows.Pending, RetryAfter: edge.Milliseconds(int64(got.RetryAfterMs))}, nil
 	case got.Status != statusDone:
 		return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("status %q is none", got.Status))
 	case int64(len(got.Body)) > maxBody:

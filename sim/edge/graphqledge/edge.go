@@ -14,7 +14,7 @@ import (
 func Driver() edge.Driver {
 	return edge.Driver{
 		Name:    "graphql",
-		Summary: "GraphQL over HTTP and sockets: one endpoint with a schema, bodies as base64",
+		Summary: "GraphQL: one endpoint with a schema, over HTTP or a socket, bodies as base64",
 		Sockets: true,
 		Open:    func(c edge.Config) flows.Edge { return New(c) },
 	}

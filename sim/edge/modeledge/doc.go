@@ -7,6 +7,11 @@
 // balancer stands before them and hands every call to the next in turn, over a
 // link of its own.
 //
+// A watch is answered more than once. Its answers have delays of their own and
+// keep their order, as on a socket: one that would overtake arrives together with
+// the one before it. A caller that leaves is heard of later, like one that gives
+// up.
+//
 // What crosses the edge is what would cross HTTP, and no more. A status request
 // carries the id of a command and nothing else, a pending answer has no body,
 // and an error arrives as its outcome, its class and its words: nobody finds the

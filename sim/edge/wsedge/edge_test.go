@@ -311,6 +311,8 @@ func TestAKeyThatIsNoTextFails(t *testing.T) {
 func FuzzTake(f *testing.F) {
 	f.Add([]byte(`{"n":1,"verb":"submit","id":"000000000000000a","key":"k","body":"eHl6"}`))
 	f.Add([]byte(`{"n":1,"verb":"cancel"}`))
+	f.Add([]byte(`{"n":4,"verb":"command","id":"000000000000000a","key":"k","body":"eHl6"}`))
+	f.Add([]byte(`{"n":5,"verb":"changes","id":"000000000000000a","key":"k"}`))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		var m asked
 		if json.Unmarshal(message, &m) != nil {
@@ -331,6 +333,28 @@ func FuzzTake(f *testing.F) {
 		if d, err := back.call(); err != nil || d.Verb != c.Verb || d.Kind != c.Kind || d.ID != c.ID ||
 			c.Kind != flows.StatusOf && d.Key != c.Key || string(d.Body) != string(c.Body) {
 			t.Errorf("%+v is written and read as %+v, %v", c, d, err)
+		}
+	})
+}
+
+// FuzzRead gives the client's reader what a broken server may send.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`{"n":1,"status":"done","body":"eHl6"}`))
+	f.Add([]byte(`{"n":1,"status":"pending","retry_after_ms":10}`))
+	f.Add([]byte(`{"n":1,"status":"error","outcome":"failed","class":"rejected","detail":"no"}`))
+	f.Add([]byte(`{"n":1,"status":"end"}`))
+	f.Add([]byte(`{"n":1,"status":"pending","retry_after_ms":-5}`))
+	f.Add([]byte(`{"n":1,"status":"pending","retry_after_ms":9223372036854775807}`))
+	f.Fuzz(func(t *testing.T, message []byte) {
+		h, err := codec{maxBody: 64}.Read(message)
+		if err != nil {
+			return
+		}
+		if len(h.Answer.Body) > 64 || h.Answer.RetryAfter < 0 {
+			t.Errorf("%s is read as %+v", message, h.Answer)
+		}
+		if o, _ := flows.OutcomeOf(h.Err); h.Err != nil && o == flows.OK {
+			t.Errorf("%s is an error that means ok", message)
 		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"time"
 
 	"flowbench/flows"
 	"flowbench/sim/edge"
@@ -170,7 +169,7 @@ func (m *answered) answer(maxBody int64) (flows.Answer, error) {
 	case m.Status == statusError:
 		return flows.Answer{}, m.Err()
 	case m.Status == statusPending:
-		return flows.Answer{Status: flows.Pending, RetryAfter: time.Duration(m.RetryAfterMs) * time.Millisecond}, nil
+		return flows.Answer{Status: flows.Pending, RetryAfter: edge.Milliseconds(m.RetryAfterMs)}, nil
 	case m.Status != statusDone:
 		return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("status %q is none", m.Status))
 	case int64(len(m.Body)) > maxBody:
