@@ -14,5 +14,7 @@ func All() []Flow {
 		Direct{},
 		Hybrid{ProxySync},
 		Hybrid{ProxyAsync},
+		FanOut{},
+		WebSocket{},
 	}
 }

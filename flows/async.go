@@ -50,7 +50,9 @@ func (a Async) Listen(ctx context.Context, env Env) (Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	service.events = a.Reply == EventsReply
+	if a.Reply == EventsReply {
+		service.events = outcomes
+	}
 	return service, nil
 }
 

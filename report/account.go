@@ -29,7 +29,7 @@ func rulings() []ruling {
 			func(a results.Accounting) int64 { return a.Extra }},
 		{"reordered", "applied before one of the same key that was acknowledged before it started", "warn",
 			func(a results.Accounting) int64 { return a.Reordered }},
-		{"unexpected", "applied or answered and never attempted, or with other bytes than were sent", "bad",
+		{"unexpected", "applied, answered or heard of and never attempted, or with other bytes than were sent", "bad",
 			func(a results.Accounting) int64 { return a.Unexpected }},
 		{"vanished", "handed over and never confirmed, and never applied", "warn",
 			func(a results.Accounting) int64 { return a.Vanished }},

@@ -13,9 +13,12 @@ import (
 
 // WriteCSV writes one row for each cell, kind and stage that operations reached,
 // and for a cell without any one row that says so by empty fields. Latencies are
-// in microseconds. Every row carries the counts and the account of its cell, so
-// that a filter on rows loses none of them. Where operations are urgent, further
-// rows have the urgent and the others apart; urgency is empty in those of all. Text that a spreadsheet would take
+// in microseconds. A cell that tells others of commands has rows for them as well:
+// the stages heard_first, heard_median and heard_last, from due, and the same from
+// applied. Where operations are urgent, further rows have the urgent and the others
+// apart; urgency is empty in those of all. Every row carries the counts and the
+// account of its cell, so that a filter on rows loses none of them. Text that a
+// spreadsheet would take
 // for a formula is prefixed with an apostrophe.
 func WriteCSV(w io.Writer, run *results.Run) error {
 	out := csv.NewWriter(w)
@@ -61,6 +64,9 @@ func cellRows(run *results.Run, c *results.Cell) [][]string {
 		latency(urgencyWord(urgent), func(k results.Kind, s results.Stage) *results.Hist {
 			return c.Urgency.LatencyOf(urgent, k, s)
 		})
+	}
+	for _, fields := range heardRows(c) {
+		add("", fields...)
 	}
 	if len(rows) == 0 {
 		add("", "", "", "0", "", "", "", "", "", "", "")

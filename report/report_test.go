@@ -30,12 +30,13 @@ import (
 // fixtures returns the runs that every form of the report must cope with.
 func fixtures() map[string]*results.Run {
 	return map[string]*results.Run{
-		"one":      fixture.Run(fixture.Default()[:1], 6, 400),
-		"seven":    fixture.Run(fixture.Default(), 6, 400),
-		"twenty":   fixture.Run(fixture.Many(), 1, 60),
-		"troubled": fixture.Troubled(),
-		"urgent":   fixture.Urgent(),
-		"empty":    {ID: "empty", Scenario: "empty"},
+		"one":       fixture.Run(fixture.Default()[:1], 6, 400),
+		"seven":     fixture.Run(fixture.Default(), 6, 400),
+		"twenty":    fixture.Run(fixture.Many(), 1, 60),
+		"troubled":  fixture.Troubled(),
+		"urgent":    fixture.Urgent(),
+		"listeners": fixture.Listeners(),
+		"empty":     {ID: "empty", Scenario: "empty"},
 	}
 }
 
@@ -85,7 +86,7 @@ func csvOf(t *testing.T, run *results.Run) string {
 func TestGolden(t *testing.T) {
 	svg := regexp.MustCompile(`(?s)<svg.*?</svg>`)
 	runs := fixtures()
-	for _, name := range []string{"seven", "troubled", "urgent"} {
+	for _, name := range []string{"seven", "troubled", "urgent", "listeners"} {
 		run := runs[name]
 		golden(t, name+"-80.txt", textOf(t, run, 80, false))
 		golden(t, name+"-160.txt", textOf(t, run, 160, true))

@@ -25,6 +25,11 @@ func WriteText(w io.Writer, run *results.Run, width int, colour bool) error {
 	for _, block := range textColumns(run, labels).wrap(p.width) {
 		p.table(block)
 	}
+	if t := heardColumns(run, labels); len(t.lead.values) > 0 {
+		for _, block := range t.wrap(p.width) {
+			p.table(block)
+		}
+	}
 	p.notes(run, labels)
 	if _, err := io.WriteString(w, p.out.String()); err != nil {
 		return fmt.Errorf("write text: %w", err)

@@ -22,6 +22,7 @@ func verdict(run *results.Run) []string {
 	sentences := fastest(run, labels)
 	sentences = append(sentences, overtaking(run, labels)...)
 	sentences = append(sentences, accounting(run, labels)...)
+	sentences = append(sentences, whoHeard(run, labels)...)
 	sentences = append(sentences, staleReads(run, labels)...)
 	sentences = append(sentences, invalid(run, labels)...)
 	if s := closedLoad(run, labels); s != "" {

@@ -26,6 +26,7 @@ func (c *Cell) Judge() {
 	c.judgeOperations()
 	c.judgeGenerator()
 	c.warnOfMachine()
+	c.judgeHeard()
 	c.Valid = len(c.Why) == 0
 }
 

@@ -63,6 +63,7 @@ type Cell struct {
 	Classes    map[string]int64 `json:"classes"`  // why operations due in the measured time were not ok
 	Accounting Accounting       `json:"accounting"`
 	Stale      Stale            `json:"stale"`
+	Heard      *Heard           `json:"heard,omitempty"`      // nil where nobody but the client hears of commands
 	Served     []int64          `json:"served,omitempty"`     // commands applied by each instance
 	FrontEnds  []int64          `json:"front_ends,omitempty"` // calls that came to each, where there are several
 	Cost       Cost             `json:"cost"`
@@ -183,7 +184,8 @@ type Accounting struct {
 	Extra        int64 `json:"extra"`        // applications beyond the first, all together
 	// Applied before one of the same key that was acknowledged before it started.
 	Reordered int64 `json:"reordered"`
-	// Applied or answered and never attempted, or with other bytes than were sent.
+	// Applied, answered or heard of and never attempted, or with other bytes than
+	// were sent; heard of and never applied.
 	Unexpected  int64 `json:"unexpected"`
 	Vanished    int64 `json:"vanished"`     // handed over and never confirmed, and never applied
 	Refused     int64 `json:"refused"`      // refused by the service after its client had let go of it

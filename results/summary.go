@@ -54,6 +54,7 @@ type SummaryCell struct {
 	CanaryUS     *SummaryLatency                      `json:"canary_us,omitempty"`
 	CostPerOp    Cost                                 `json:"cost_per_op"`
 	Stale        SummaryStale                         `json:"stale"`
+	Heard        *SummaryHeard                        `json:"heard,omitempty"`
 	Pressure     Pressure                             `json:"pressure"`
 	Served       []int64                              `json:"served,omitempty"`
 	Urgency      *SummaryUrgency                      `json:"urgency,omitempty"`
@@ -118,6 +119,7 @@ func (c *Cell) summary() SummaryCell {
 		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served, FrontEnds: c.FrontEnds,
 		Urgency: c.Urgency.summary(),
 		Stale:   SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
+		Heard:   c.Heard.summary(),
 	}
 	// Programs iterate over these; an empty object is easier on them than null.
 	if s.Guarantees == nil {

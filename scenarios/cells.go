@@ -93,6 +93,7 @@ func (b *planner) flows() {
 			b.add(at, "flow %s uses a broker and the scenario names none; want brokers: with %s",
 				name, oneOf("", b.cat.brokerNames()))
 		}
+		b.audience(f)
 	}
 }
 

@@ -111,10 +111,16 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 				Interval: time.Duration(c.Polling.Interval), Max: time.Duration(c.Polling.Max),
 				Backoff: c.Polling.Backoff,
 			},
-			FrontEnds: c.FrontEnds.Count, Subscribers: c.Load.Subscribers,
+			FrontEnds: c.FrontEnds.Count, Subscribers: c.Load.Subscribers, Clients: c.Load.Clients,
 		},
 		Log:   w.engine.Log.With("cell", c.ID),
 		Stray: func(op uint64) { w.recorder.Load().Stray(op) },
+		Heard: func(op uint64, subscriber int) { w.recorder.Load().Heard(op, subscriber, w.runtime.Now()) },
+	}
+	if spec.Tells == flows.Watchers && c.Load.Subscribers > 0 {
+		for i := range c.Load.Keys {
+			env.Settings.Keys = append(env.Settings.Keys, service.KeyName(i))
+		}
 	}
 	if spec.Uses.Has(flows.UsesEdge) {
 		open, err := w.edgeOf(c.Edge)
@@ -282,6 +288,9 @@ func (w *world) describe() *results.Cell {
 		Urgency:  w.urgency(),
 		Served:   make([]int64, c.Service.Instances),
 	}
+	if n := c.Load.Subscribers; spec.Tells != flows.Nobody && n > 0 {
+		r.Heard = &results.Heard{Subscribers: n}
+	}
 	if w.session == nil {
 		return r
 	}
@@ -309,6 +318,9 @@ func (w *world) settings() map[string]string {
 		"payload":  fmt.Sprintf("%d bytes", c.Load.PayloadBytes),
 		"clients":  fmt.Sprint(c.Load.Clients),
 		"inflight": fmt.Sprintf("at most %d", c.Load.MaxInFlight),
+	}
+	if n := c.Load.Subscribers; n > 0 && w.flow.Spec().Tells != flows.Nobody {
+		s["subscribers"] = fmt.Sprint(n)
 	}
 	if c.Service.ErrorRate > 0 {
 		s["refused"] = fmt.Sprintf("%.3g %% of the requests", 100*c.Service.ErrorRate)

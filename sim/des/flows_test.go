@@ -29,10 +29,22 @@ type stage struct {
 	applied map[uint64]int
 	corrupt int
 	stray   int
+	heard   map[news]int // by subscribers
+	ledger  []results.Applied
+	edge    flows.Edge
 	close   func(ctx context.Context) error
 }
 
+// news is a command that a subscriber hears of.
+type news struct {
+	op         uint64
+	subscriber int
+}
+
 const (
+	clients     = 4
+	subscribers = 3 // who want to hear of each command
+
 	keys     = 16
 	payload  = 64
 	patience = 30 * time.Second // of a client; nothing here should come near it
@@ -62,6 +74,7 @@ func (s *stage) env(ctx context.Context) (flows.Env, broker.Session, error) {
 			Keys: keys, PayloadBytes: payload, Seed: s.seed,
 			Applied: func(a results.Applied) {
 				s.applied[a.Op]++
+				s.ledger = append(s.ledger, a)
 				if a.Corrupt {
 					s.corrupt++
 				}
@@ -71,20 +84,26 @@ func (s *stage) env(ctx context.Context) (flows.Env, broker.Session, error) {
 			Instances: 3, Workers: 4, Timeout: patience,
 			Polling:   flows.Polling{Interval: 2 * ms, Backoff: 1.5, Max: 20 * ms},
 			FrontEnds: 1 + int(s.seed%3),
+			Clients:   clients, Subscribers: subscribers,
 		},
 		Log:   slog.New(slog.DiscardHandler),
 		Stray: func(uint64) { s.stray++ },
+		Heard: func(op uint64, subscriber int) { s.heard[news{op, subscriber}]++ },
+	}
+	for i := range keys {
+		env.Settings.Keys = append(env.Settings.Keys, service.KeyName(i))
 	}
 	return env, session, err
 }
 
 // open starts the server and the clients.
 func (s *stage) open(ctx context.Context, clients int) error {
-	s.applied = make(map[uint64]int)
+	s.applied, s.heard = make(map[uint64]int), make(map[news]int)
 	env, session, err := s.env(ctx)
 	if err != nil {
 		return err
 	}
+	s.edge = env.Edge
 	server, err := s.flow.Listen(ctx, env)
 	if err != nil {
 		return err
@@ -263,7 +282,7 @@ func (s *stage) check(t *testing.T, n uint64) string {
 	t.Helper()
 	answered := make([]time.Duration, n+1)
 	err := s.kernel.Run(t.Context(), func(ctx context.Context) {
-		if err := s.open(ctx, 4); err != nil {
+		if err := s.open(ctx, clients); err != nil {
 			t.Fatal(err)
 		}
 		s.load(ctx, n, func(op *flows.Op, err error) {
@@ -285,10 +304,32 @@ func (s *stage) check(t *testing.T, n uint64) string {
 			t.Errorf("operation %d was applied %d times; want %d", id, s.applied[id], want)
 		}
 	}
+	s.checkHeard(t, n)
 	if s.corrupt != 0 || s.stray != 0 {
 		t.Errorf("%d applications are corrupt, %d answers stray", s.corrupt, s.stray)
 	}
 	return fmt.Sprint(answered, s.kernel.Now())
+}
+
+// checkHeard holds a flow that tells others than the client to telling each of
+// them of each command once, and any other flow to telling nobody.
+func (s *stage) checkHeard(t *testing.T, n uint64) {
+	t.Helper()
+	want := 0
+	for id := uint64(1); id <= n && s.flow.Spec().Tells != flows.Nobody; id++ {
+		for subscriber := range subscribers {
+			if id%3 == 0 {
+				break // a query
+			}
+			want++
+			if got := s.heard[news{id, subscriber}]; got != 1 {
+				t.Errorf("subscriber %d heard of command %d %d times; want once", subscriber, id, got)
+			}
+		}
+	}
+	if len(s.heard) != want {
+		t.Errorf("%d notices came; want %d", len(s.heard), want)
+	}
 }
 
 // BenchmarkProxySync is the speed of the longest path: client, edge, front end,

@@ -219,7 +219,9 @@ func (s *Service) apply(instance int, r flows.Request) flows.Response {
 	s.config.Applied(applied)
 	s.known.set(r.ID, flows.Done) // under the lock as well, so that what comes again finds it
 	v.mu.Unlock()
-	return receipt(r.ID)
+	answer := receipt(r.ID)
+	answer.Version = applied.Version
+	return answer
 }
 
 // done reports whether a command has been done, as far back as the service
@@ -239,7 +241,7 @@ func (s *Service) read(name string) flows.Response {
 	v := &s.state[key]
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return flows.Response{Status: flows.Done, Body: v.body}
+	return flows.Response{Status: flows.Done, Version: v.version, Body: v.body}
 }
 
 // tell returns what became of a command.

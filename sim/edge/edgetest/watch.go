@@ -120,13 +120,20 @@ func watchOrder(t *testing.T, b bench) {
 	}
 }
 
+// news is the operation that a value is news of.
+const news = 1<<64 - 2
+
 func watchArrives(t *testing.T, b bench) {
 	arrived := make(chan flows.Call, 1)
 	caller := b.one(t, edge.Config{}, func(_ context.Context, c flows.Call) iter.Seq2[flows.Answer, error] {
 		arrived <- c
+		value := flows.Answer{Body: c.Body}
+		if c.Kind == flows.Query {
+			value.Op = news
+		}
 		return func(yield func(flows.Answer, error) bool) {
 			_ = yield(flows.Answer{Status: flows.Pending, RetryAfter: 7 * time.Millisecond}, nil) &&
-				yield(flows.Answer{Body: c.Body}, nil)
+				yield(value, nil)
 		}
 	})
 	for _, c := range []flows.Call{followed(1<<64 - 1), changes(2, "a/b\"ü\x00🙂")} {
@@ -143,6 +150,9 @@ func watchArrives(t *testing.T, b bench) {
 		if len(got) != 2 || got[0].Status != flows.Pending || got[1].Status != flows.Done ||
 			string(got[1].Body) != string(c.Body) {
 			t.Errorf("%s is told %+v; want pending, then its body", text(c), got)
+		}
+		if watched := c.Kind == flows.Query; got[0].Op != 0 || (got[1].Op == news) != watched {
+			t.Errorf("%s is told %+v; want news of operation %d where a key is watched", text(c), got, uint64(news))
 		}
 	}
 }

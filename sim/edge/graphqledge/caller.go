@@ -24,7 +24,7 @@ const (
 	queryDocument  = `query Query($id: ID!, $key: String!) ` +
 		`{ r: query(id: $id, key: $key) { status body retryAfterMs } }`
 	changesDocument = `subscription Changes($id: ID!, $key: String!) ` +
-		`{ r: changes(id: $id, key: $key) { status body retryAfterMs } }`
+		`{ r: changes(id: $id, key: $key) { status body retryAfterMs op } }`
 	commandDocument = `subscription Command($id: ID!, $key: String!, $body: String!) ` +
 		`{ r: command(id: $id, key: $key, body: $body) { status body retryAfterMs } }`
 )
@@ -50,6 +50,7 @@ type response struct {
 			Status       string `json:"status"`
 			Body         []byte `json:"body"`
 			RetryAfterMs int32  `json:"retryAfterMs"`
+			Op           string `json:"op"`
 		} `json:"r"`
 	} `json:"data"`
 	Errors []failure `json:"errors"`
@@ -147,6 +148,12 @@ func readResponse(body []byte, maxBody int64) (flows.Answer, error) {
 		return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("status %q is none", got.Status))
 	case int64(len(got.Body)) > maxBody:
 		return flows.Answer{}, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", maxBody))
+	case got.Op != "":
+		op, err := edge.ParseID(got.Op)
+		if err != nil {
+			return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("op: %w", err))
+		}
+		return flows.Answer{Status: flows.Done, Op: op, Body: got.Body}, nil
 	default:
 		return flows.Answer{Status: flows.Done, Body: got.Body}, nil
 	}

@@ -46,11 +46,13 @@ const sdl = `
 		body: String!
 		"When to ask for the status. Zero unless the status is PENDING."
 		retryAfterMs: Int!
+		"The command that the result is news of, to those who watch a key. Null for what was there before."
+		op: ID
 	}
 `
 
 // The bounds on a document. Ours are some 100 bytes long, two levels deep, and
-// ask for four fields.
+// ask for five fields.
 const (
 	maxDocument   = 4 << 10
 	maxDepth      = 4
@@ -99,6 +101,7 @@ type result struct {
 	Status       string
 	Body         string
 	RetryAfterMs int32
+	Op           *graphql.ID
 }
 
 // Submit is Mutation.submit.
@@ -186,7 +189,12 @@ func (r *root) result(a flows.Answer) (*result, error) {
 	case int64(len(a.Body)) > r.maxBody:
 		return nil, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", r.maxBody))
 	default:
-		return &result{Status: statusDone, Body: base64.StdEncoding.EncodeToString(a.Body)}, nil
+		told := &result{Status: statusDone, Body: base64.StdEncoding.EncodeToString(a.Body)}
+		if a.Op != 0 {
+			op := graphql.ID(edge.FormatID(a.Op))
+			told.Op = &op
+		}
+		return told, nil
 	}
 }
 

@@ -187,7 +187,7 @@ func response(a flows.Answer) flows.Answer {
 		pause := max(a.RetryAfter.Truncate(time.Millisecond), time.Millisecond)
 		return flows.Answer{Status: flows.Pending, RetryAfter: pause}
 	}
-	return flows.Answer{Status: flows.Done, Body: bytes.Clone(a.Body)}
+	return flows.Answer{Status: flows.Done, Op: a.Op, Body: bytes.Clone(a.Body)}
 }
 
 // carried returns what of an error crosses the edge.

@@ -111,6 +111,7 @@ func (m *asked) call() (flows.Call, error) {
 type answered struct {
 	N            uint64 `json:"n"`
 	Status       string `json:"status"`
+	Op           string `json:"op,omitempty"` // the command that the answer is news of
 	Body         []byte `json:"body,omitempty"`
 	RetryAfterMs int64  `json:"retry_after_ms,omitempty"`
 	edge.Fault
@@ -124,6 +125,9 @@ func appendAnswer(b []byte, n uint64, a flows.Answer) []byte {
 		return append(strconv.AppendInt(b, max(a.RetryAfter.Milliseconds(), 1), 10), '}')
 	}
 	b = append(b, `,"status":"done"`...)
+	if a.Op != 0 {
+		b = append(append(append(b, `,"op":"`...), edge.FormatID(a.Op)...), '"')
+	}
 	return append(appendBody(b, a.Body), '}')
 }
 
@@ -170,7 +174,14 @@ func (m *answered) answer(maxBody int64) (flows.Answer, error) {
 		return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("status %q is none", m.Status))
 	case int64(len(m.Body)) > maxBody:
 		return flows.Answer{}, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", maxBody))
-	default:
-		return flows.Answer{Status: flows.Done, Body: m.Body}, nil
 	}
+	a := flows.Answer{Status: flows.Done, Body: m.Body}
+	if m.Op != "" {
+		op, err := edge.ParseID(m.Op)
+		if err != nil {
+			return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("op: %w", err))
+		}
+		a.Op = op
+	}
+	return a, nil
 }
