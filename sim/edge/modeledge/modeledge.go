@@ -15,6 +15,7 @@ import (
 
 // A Config describes an edge.
 type Config struct {
+	Faults  []Fault
 	Link    des.Draw // of the delay between a client and what it calls, each way
 	Inner   des.Draw // of the delay between a balancer and a backend, each way; nil for Link
 	MaxBody int64    // bytes of a request or answer body; 0 for any
@@ -26,6 +27,7 @@ type Edge struct {
 	kernel *des.Kernel
 	config Config
 	parts  map[string]*server
+	faults faults
 }
 
 // New returns an edge with nothing listening.
@@ -33,7 +35,9 @@ func New(k *des.Kernel, config Config) *Edge {
 	if config.Inner == nil {
 		config.Inner = config.Link
 	}
-	return &Edge{kernel: k, config: config, parts: make(map[string]*server)}
+	e := &Edge{kernel: k, config: config, parts: make(map[string]*server)}
+	e.schedule()
+	return e
 }
 
 // Listen implements [flows.Edge].
@@ -41,6 +45,7 @@ func (e *Edge) Listen(ctx context.Context, name string, backends ...flows.Endpoi
 	if len(backends) == 0 {
 		return nil, errors.New("listen: no backend")
 	}
+	backends = e.breakable(name, backends)
 	life, stop := e.kernel.WithCancel(context.WithoutCancel(ctx))
 	s := &server{
 		edge: e, backends: backends, inner: des.Stream(e.config.Seed, "balancer/"+name), life: life, stop: stop,
@@ -55,7 +60,8 @@ func (e *Edge) Dial(_ context.Context, name string, id int) (flows.Caller, error
 	if s == nil {
 		return nil, flows.Fail(flows.Unreachable, fmt.Errorf("dial: nothing listens as %q", name))
 	}
-	return &caller{edge: e, server: s, link: des.Stream(e.config.Seed, fmt.Sprintf("link/%s/%d", name, id))}, nil
+	c := &caller{edge: e, server: s, link: des.Stream(e.config.Seed, fmt.Sprintf("link/%s/%d", name, id))}
+	return e.breakableCaller(c, spot{part: name, client: id}), nil
 }
 
 // A server is the backends of one part and the balancer before them.
