@@ -3,9 +3,10 @@
 GO    ?= go
 GOLANGCI_LINT ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 FUZZ  ?= 20s
+SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help check test race bench fuzz lint docs plots clean
+.PHONY: help check test race sim bench fuzz lint docs plots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +24,9 @@ test: ## all tests; those that need a RabbitMQ, an external NATS or npm skip wit
 
 race: ## all tests with the race detector
 	$(GO) test -race ./...
+
+sim: ## every flow through SEEDS (default 10000) schedules of faults in virtual time; minutes
+	$(GO) test -count=1 -timeout 60m ./sim/schedules -run TestSchedules -v -seeds $(SEEDS)
 
 bench: ## performance against peers and raw loops, as ratios from one run; minutes
 	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 ./sim/drivers ./sim/edge ./sim/pace

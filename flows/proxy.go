@@ -187,13 +187,12 @@ const rememberedCommands = 1 << 16
 type recent struct {
 	mu   sync.Mutex
 	ids  map[uint64]struct{}
-	ring []uint64 // 0 where removed
+	ring []uint64 // grows up to size
+	size int
 	next int
 }
 
-func newRecent(size int) *recent {
-	return &recent{ids: make(map[uint64]struct{}, size), ring: make([]uint64, size)}
-}
+func newRecent(size int) *recent { return &recent{ids: make(map[uint64]struct{}), size: size} }
 
 // add adds id and reports whether it was not there before.
 func (r *recent) add(id uint64) bool {
@@ -202,10 +201,14 @@ func (r *recent) add(id uint64) bool {
 	if _, ok := r.ids[id]; ok {
 		return false
 	}
-	delete(r.ids, r.ring[r.next])
 	r.ids[id] = struct{}{}
+	if len(r.ring) < r.size {
+		r.ring = append(r.ring, id)
+		return true
+	}
+	delete(r.ids, r.ring[r.next])
 	r.ring[r.next] = id
-	r.next = (r.next + 1) % len(r.ring)
+	r.next = (r.next + 1) % r.size
 	return true
 }
 

@@ -195,19 +195,3 @@ func (b *board) announce() {
 		b.ch = nil
 	}
 }
-
-// until waits for ok to hold, looking at every announcement. It reports whether
-// it did before ctx was done.
-func (b *board) until(ctx context.Context, ok func() bool) bool {
-	for {
-		changed := b.wait()
-		if ok() {
-			return true
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ok()
-		}
-	}
-}

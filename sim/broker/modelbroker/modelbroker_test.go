@@ -33,6 +33,7 @@ func TestTheModelConforms(t *testing.T) {
 			k := des.New()
 			brokertest.Test(t, brokertest.Bench{
 				Driver: modelbroker.Driver(k, uint64(i)), Params: p, Runtime: k,
+				Network: func(s broker.Session) brokertest.Network { return modelbroker.NetworkOf(s) },
 				Run: func(t *testing.T, body func(context.Context)) {
 					if err := k.Run(t.Context(), body); err != nil {
 						t.Error(err)

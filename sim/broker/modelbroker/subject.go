@@ -121,9 +121,12 @@ func (sj *subject) serve(done func()) {
 	k := sj.session.kernel
 	sj.busy = max(sj.busy, k.Now()) + sj.session.work(sj.stream)
 	sj.inWork++
+	boots := sj.session.faults.boots
 	k.AfterFunc(sj.busy-k.Now(), func() {
-		sj.inWork--
-		done()
+		if boots == sj.session.faults.boots { // else it was forgotten
+			sj.inWork--
+			done()
+		}
 	})
 }
 
@@ -143,6 +146,11 @@ func (sj *subject) store(m flows.Message) {
 	}
 	for _, g := range sj.groups {
 		g.queue(m).Put(m)
+		if g.acks && sj.session.hit(Repeat, "") {
+			again := m
+			again.Redelivered = true
+			g.queue(m).Put(again)
+		}
 		g.dispatch()
 	}
 }

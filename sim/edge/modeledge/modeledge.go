@@ -17,6 +17,7 @@ import (
 
 // A Config describes an edge.
 type Config struct {
+	Faults  []Fault
 	Link    des.Draw // of the delay between a client and what it calls, each way
 	Inner   des.Draw // of the delay between a balancer and a backend, each way; nil for Link
 	MaxBody int64    // bytes of a request or answer body; 0 for any
@@ -31,6 +32,7 @@ type Edge struct {
 	kernel *des.Kernel
 	config Config
 	parts  map[string]*server
+	faults faults
 }
 
 // New returns an edge with nothing listening.
@@ -38,7 +40,9 @@ func New(k *des.Kernel, config Config) *Edge {
 	if config.Inner == nil {
 		config.Inner = config.Link
 	}
-	return &Edge{kernel: k, config: config, parts: make(map[string]*server)}
+	e := &Edge{kernel: k, config: config, parts: make(map[string]*server)}
+	e.schedule()
+	return e
 }
 
 // count counts a call of a client, or a request that a balancer hands on.
@@ -53,6 +57,7 @@ func (e *Edge) Listen(ctx context.Context, name string, backends ...flows.Endpoi
 	if len(backends) == 0 {
 		return nil, errors.New("listen: no backend")
 	}
+	backends = e.breakable(name, backends)
 	life, stop := e.kernel.WithCancel(context.WithoutCancel(ctx))
 	s := &server{
 		edge: e, backends: backends, pool: balance.New(len(backends), e.config.LeastPending, balance.Defaults()),
@@ -68,7 +73,8 @@ func (e *Edge) Dial(_ context.Context, name string, id int) (flows.Caller, error
 	if s == nil {
 		return nil, flows.Fail(flows.Unreachable, fmt.Errorf("dial: nothing listens as %q", name))
 	}
-	return &caller{edge: e, server: s, link: des.Stream(e.config.Seed, fmt.Sprintf("link/%s/%d", name, id))}, nil
+	c := &caller{edge: e, server: s, link: des.Stream(e.config.Seed, fmt.Sprintf("link/%s/%d", name, id))}
+	return e.breakableCaller(c, spot{part: name, client: id}), nil
 }
 
 // A server is the backends of one part and the balancer before them.
