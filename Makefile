@@ -25,7 +25,7 @@ race: ## all tests with the race detector
 	$(GO) test -race ./...
 
 bench: ## performance against peers and raw loops, as ratios from one run; minutes
-	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 ./sim/drivers ./sim/pace
+	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 ./sim/drivers ./sim/pace ./sim/link
 	$(GO) test -run '^$$' -bench Record -count 1 ./results
 
 fuzz: ## every fuzz target for FUZZ (default 20s) each
