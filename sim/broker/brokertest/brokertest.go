@@ -145,6 +145,11 @@ func open(t *testing.T, ctx context.Context, b Bench) *rig {
 		bench: b, prefix: "fbtest-" + strings.ToLower(rand.Text()[:12]),
 		cutter: NewCutter(), events: &eventLog{}, meter: &broker.Meter{},
 	}
+	t.Cleanup(func() {
+		if err := r.cutter.Close(); err != nil {
+			t.Errorf("close network: %v", err)
+		}
+	})
 	s, err := b.Driver.Open(ctx, r.config())
 	if err != nil {
 		t.Fatalf("open session: %v", err)
@@ -163,7 +168,7 @@ func (r *rig) config() broker.Config {
 // close closes what the case has opened and expects that to work.
 func (r *rig) close(t *testing.T, ctx context.Context) {
 	t.Helper()
-	r.cutter.Up()
+	r.up(t)
 	for _, c := range r.conns {
 		if err := c.Close(); err != nil {
 			t.Errorf("close connection: %v", err)
@@ -174,6 +179,18 @@ func (r *rig) close(t *testing.T, ctx context.Context) {
 	defer cancel()
 	if err := r.session.Close(ctx); err != nil {
 		t.Errorf("close session: %v", err)
+	}
+}
+
+// swallow, down and up break and mend the network of the case.
+func (r *rig) swallow(t *testing.T) { enter(t, "swallow", r.cutter.Swallow) }
+func (r *rig) down(t *testing.T)    { enter(t, "down", r.cutter.Down) }
+func (r *rig) up(t *testing.T)      { enter(t, "up", r.cutter.Up) }
+
+func enter(t *testing.T, what string, act func() error) {
+	t.Helper()
+	if err := act(); err != nil {
+		t.Fatalf("network %s: %v", what, err)
 	}
 }
 

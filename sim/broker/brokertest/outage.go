@@ -31,7 +31,7 @@ func outages() []testCase {
 }
 
 func openDown(t *testing.T, ctx context.Context, r *rig) {
-	r.cutter.Swallow()
+	r.swallow(t)
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
@@ -43,7 +43,7 @@ func openDown(t *testing.T, ctx context.Context, r *rig) {
 	if took := time.Since(begin); took > promptly {
 		t.Errorf("open took %v; want about 300ms", took)
 	}
-	r.cutter.Down()
+	r.down(t)
 }
 
 // secretKept plants a password and looks for it in what people get to see.
@@ -59,7 +59,7 @@ func secretKept(t *testing.T, ctx context.Context, r *rig) {
 		u.User = url.UserPassword("somebody", secret)
 		cfg.Addresses = append(cfg.Addresses, u.String())
 	}
-	r.cutter.Down()
+	r.down(t)
 	_, err := r.bench.Driver.Open(ctx, cfg)
 	wantError(t, "open while connections are refused", err, flows.Failed, flows.Refused)
 	u, _ := url.Parse(r.bench.Addresses[0]) // parsed above
@@ -79,17 +79,17 @@ func cutPublish(t *testing.T, ctx context.Context, r *rig) {
 	pub := r.connect(t, ctx, "publisher")
 	subscribe(t, ctx, r.connect(t, ctx, "consumer"), "cut", "g")
 	publish(t, ctx, pub, flows.Message{Subject: "cut", ID: 1})
-	r.cutter.Swallow()
+	r.swallow(t)
 	const size = 64 << 10
 	result := make(chan error, 1)
 	go func() { result <- pub.Publish(ctx, flows.Message{Subject: "cut", ID: 2, Body: make([]byte, size)}) }()
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if !r.cutter.board.until(waiting, func() bool { return r.cutter.Swallowed() >= size }) {
+	if !r.cutter.awaitSwallowed(waiting, size) {
 		t.Fatal("the message was never written")
 	}
 	begin := time.Now()
-	r.cutter.Down()
+	r.down(t)
 	select {
 	case err := <-result:
 		wantError(t, "publish that was cut", err, flows.Undecided, flows.Disconnected)
@@ -107,7 +107,7 @@ func cutPublish(t *testing.T, ctx context.Context, r *rig) {
 func publishDown(t *testing.T, ctx context.Context, r *rig) {
 	pub := r.connect(t, ctx, "publisher")
 	subscribe(t, ctx, pub, "down", "g")
-	r.cutter.Down()
+	r.down(t)
 	r.events.await(t, ctx, broker.Disconnected, 1, "publisher")
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -125,9 +125,9 @@ func comesBack(t *testing.T, ctx context.Context, r *rig) {
 	events := subscribe(t, ctx, client, "events", "")
 	address, answers := inbox(t, ctx, client)
 	for outage := range 2 {
-		r.cutter.Down()
+		r.down(t)
 		r.events.await(t, ctx, broker.Disconnected, outage+1, "service", "client")
-		r.cutter.Up()
+		r.up(t)
 		r.events.await(t, ctx, broker.Reconnected, outage+1, "service", "client")
 		for _, c := range []flows.Conn{service, client} {
 			if err := c.Ready(ctx); err != nil {
@@ -158,9 +158,9 @@ func cutConsumer(t *testing.T, ctx context.Context, r *rig) {
 			t.Fatalf("received message %d; want %d", m.ID, id)
 		}
 	}
-	r.cutter.Down()
+	r.down(t)
 	r.events.await(t, ctx, broker.Disconnected, 1, "one")
-	r.cutter.Up()
+	r.up(t)
 	again := map[uint64]bool{}
 	for len(again) < 2 {
 		if m := receive(t, ctx, s); m.Redelivered {
@@ -182,9 +182,9 @@ func receiveThrough(t *testing.T, ctx context.Context, r *rig) {
 		m, err := s.Receive(ctx)
 		got <- result{m, err}
 	}()
-	r.cutter.Down()
+	r.down(t)
 	r.events.await(t, ctx, broker.Disconnected, 1, "one", "publisher")
-	r.cutter.Up()
+	r.up(t)
 	r.events.await(t, ctx, broker.Reconnected, 1, "one", "publisher")
 	if err := c.Ready(ctx); err != nil {
 		t.Fatalf("ready: %v", err)
@@ -203,7 +203,7 @@ func receiveThrough(t *testing.T, ctx context.Context, r *rig) {
 func closeDown(t *testing.T, ctx context.Context, r *rig) {
 	c := r.connect(t, ctx, "one")
 	s := subscribe(t, ctx, c, "gone", "g")
-	r.cutter.Down()
+	r.down(t)
 	r.events.await(t, ctx, broker.Disconnected, 1, "one")
 	begin := time.Now()
 	r.disconnect(t, c)
