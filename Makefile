@@ -29,7 +29,7 @@ sim: ## every flow through SEEDS (default 10000) schedules of faults in virtual 
 	$(GO) test -count=1 -timeout 60m ./sim/schedules -run TestSchedules -v -seeds $(SEEDS)
 
 bench: ## performance against peers and raw loops, as ratios from one run; minutes
-	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 ./sim/drivers ./sim/edge ./sim/pace
+	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 ./sim/drivers ./sim/edge ./sim/link ./sim/pace
 	$(GO) test -run '^$$' -bench Record -count 1 ./results
 
 fuzz: ## every fuzz target for FUZZ (default 20s) each

@@ -52,10 +52,10 @@ type Bench struct {
 
 // A Network is what lies between a driver and its broker, for tests to break.
 type Network interface {
-	Swallow()       // everything that is sent is taken and thrown away
-	Swallowed() int // how many bytes, or of how large bodies, so far
-	Down()          // every connection ends, and none is made until Up
-	Up()
+	Swallow() error   // everything that is sent is taken and thrown away
+	Swallowed() int64 // how many bytes, or of how large bodies, so far
+	Down() error      // every connection ends, and none is made until Up
+	Up() error
 }
 
 // patience is how long a case waits for what should be there soon. It is long,
@@ -181,6 +181,11 @@ func open(t *testing.T, ctx context.Context, b Bench) *rig {
 		bench: b, prefix: "fbtest-" + strings.ToLower(rand.Text()[:12]),
 		cutter: NewCutter(), events: &eventLog{}, meter: &broker.Meter{},
 	}
+	t.Cleanup(func() {
+		if err := r.cutter.Close(); err != nil {
+			t.Errorf("close network: %v", err)
+		}
+	})
 	s, err := b.Driver.Open(ctx, r.config())
 	if err != nil {
 		t.Fatalf("open session: %v", err)
@@ -202,7 +207,7 @@ func (r *rig) config() broker.Config {
 // close closes what the case has opened and expects that to work.
 func (r *rig) close(t *testing.T, ctx context.Context) {
 	t.Helper()
-	r.network.Up()
+	r.up(t)
 	for _, c := range r.conns {
 		if err := c.Close(); err != nil {
 			t.Errorf("close connection: %v", err)
@@ -213,6 +218,18 @@ func (r *rig) close(t *testing.T, ctx context.Context) {
 	defer cancel()
 	if err := r.session.Close(ctx); err != nil {
 		t.Errorf("close session: %v", err)
+	}
+}
+
+// swallow, down and up break and mend the network of the case.
+func (r *rig) swallow(t *testing.T) { enter(t, "swallow", r.network.Swallow) }
+func (r *rig) down(t *testing.T)    { enter(t, "down", r.network.Down) }
+func (r *rig) up(t *testing.T)      { enter(t, "up", r.network.Up) }
+
+func enter(t *testing.T, what string, act func() error) {
+	t.Helper()
+	if err := act(); err != nil {
+		t.Fatalf("network %s: %v", what, err)
 	}
 }
 

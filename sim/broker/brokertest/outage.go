@@ -31,7 +31,7 @@ func outages() []testCase {
 }
 
 func openDown(t *testing.T, ctx context.Context, r *rig) {
-	r.cutter.Swallow()
+	r.swallow(t)
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
@@ -43,7 +43,7 @@ func openDown(t *testing.T, ctx context.Context, r *rig) {
 	if took := time.Since(begin); took > promptly {
 		t.Errorf("open took %v; want about 300ms", took)
 	}
-	r.cutter.Down()
+	r.down(t)
 }
 
 // secretKept plants a password and looks for it in what people get to see.
@@ -59,7 +59,7 @@ func secretKept(t *testing.T, ctx context.Context, r *rig) {
 		u.User = url.UserPassword("somebody", secret)
 		cfg.Addresses = append(cfg.Addresses, u.String())
 	}
-	r.cutter.Down()
+	r.down(t)
 	_, err := r.bench.Driver.Open(ctx, cfg)
 	wantError(t, "open while connections are refused", err, flows.Failed, flows.Refused)
 	u, _ := url.Parse(r.bench.Addresses[0]) // parsed above
@@ -79,7 +79,7 @@ func cutPublish(t *testing.T, ctx context.Context, r *rig) {
 	pub := r.connect(t, ctx, "publisher")
 	subscribe(t, ctx, r.connect(t, ctx, "consumer"), "cut", "g")
 	publish(t, ctx, pub, flows.Message{Subject: "cut", ID: 1})
-	r.network.Swallow()
+	r.swallow(t)
 	const size = 64 << 10
 	var err error
 	published := r.fork(ctx, func(ctx context.Context) {
@@ -89,7 +89,7 @@ func cutPublish(t *testing.T, ctx context.Context, r *rig) {
 		t.Fatal("the message was never written")
 	}
 	begin := r.bench.Runtime.Now()
-	r.network.Down()
+	r.down(t)
 	published()
 	wantError(t, "publish that was cut", err, flows.Undecided, flows.Disconnected)
 	if !errors.Is(err, flows.ErrUnknown) {
@@ -103,7 +103,7 @@ func cutPublish(t *testing.T, ctx context.Context, r *rig) {
 func publishDown(t *testing.T, ctx context.Context, r *rig) {
 	pub := r.connect(t, ctx, "publisher")
 	subscribe(t, ctx, pub, "down", "g")
-	r.network.Down()
+	r.down(t)
 	r.awaitEvents(t, ctx, broker.Disconnected, 1, "publisher")
 	ctx, cancel := r.bench.Runtime.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -121,9 +121,9 @@ func comesBack(t *testing.T, ctx context.Context, r *rig) {
 	events := subscribe(t, ctx, client, "events", "")
 	address, answers := inbox(t, ctx, client)
 	for outage := range 2 {
-		r.network.Down()
+		r.down(t)
 		r.awaitEvents(t, ctx, broker.Disconnected, outage+1, "service", "client")
-		r.network.Up()
+		r.up(t)
 		r.awaitEvents(t, ctx, broker.Reconnected, outage+1, "service", "client")
 		for _, c := range []flows.Conn{service, client} {
 			if err := c.Ready(ctx); err != nil {
@@ -154,9 +154,9 @@ func cutConsumer(t *testing.T, ctx context.Context, r *rig) {
 			t.Fatalf("received message %d; want %d", m.ID, id)
 		}
 	}
-	r.network.Down()
+	r.down(t)
 	r.awaitEvents(t, ctx, broker.Disconnected, 1, "one")
-	r.network.Up()
+	r.up(t)
 	again := map[uint64]bool{}
 	for len(again) < 2 {
 		if m := receive(t, ctx, s); m.Redelivered {
@@ -172,9 +172,9 @@ func receiveThrough(t *testing.T, ctx context.Context, r *rig) {
 	var got flows.Message
 	var err error
 	received := r.fork(ctx, func(ctx context.Context) { got, err = s.Receive(ctx) })
-	r.network.Down()
+	r.down(t)
 	r.awaitEvents(t, ctx, broker.Disconnected, 1, "one", "publisher")
-	r.network.Up()
+	r.up(t)
 	r.awaitEvents(t, ctx, broker.Reconnected, 1, "one", "publisher")
 	if err := c.Ready(ctx); err != nil {
 		t.Fatalf("ready: %v", err)
@@ -189,7 +189,7 @@ func receiveThrough(t *testing.T, ctx context.Context, r *rig) {
 func closeDown(t *testing.T, ctx context.Context, r *rig) {
 	c := r.connect(t, ctx, "one")
 	s := subscribe(t, ctx, c, "gone", "g")
-	r.network.Down()
+	r.down(t)
 	r.awaitEvents(t, ctx, broker.Disconnected, 1, "one")
 	begin := r.bench.Runtime.Now()
 	r.disconnect(t, c)

@@ -120,21 +120,28 @@ type Network struct{ session *session }
 func NetworkOf(s broker.Session) Network { return Network{s.(*session)} }
 
 // Swallow has the network take everything and lose it until the next Down.
-func (n Network) Swallow() { n.session.faults.swallowing = true }
+func (n Network) Swallow() error {
+	n.session.faults.swallowing = true
+	return nil
+}
 
 // Swallowed returns how many bytes of bodies were lost to Swallow.
-func (n Network) Swallowed() int { return n.session.faults.swallowed }
+func (n Network) Swallowed() int64 { return int64(n.session.faults.swallowed) }
 
 // Down ends all connections, and lets no others be made until as many calls of
 // Up as of Down.
-func (n Network) Down() {
+func (n Network) Down() error {
 	n.session.faults.swallowing = false
 	n.session.faults.away++
 	n.session.cut("")
+	return nil
 }
 
 // Up ends a Down; without one, it does nothing.
-func (n Network) Up() { n.session.faults.away = max(0, n.session.faults.away-1) }
+func (n Network) Up() error {
+	n.session.faults.away = max(0, n.session.faults.away-1)
+	return nil
+}
 
 // cut ends the present connections of a name.
 func (s *session) cut(name string) {
