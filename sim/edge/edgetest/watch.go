@@ -357,8 +357,15 @@ func (d *dam) dial(ctx context.Context, network, address string) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
+	if tcp, ok := conn.(*net.TCPConn); ok { // or the system takes what would dam up, and that is much
+		if err := tcp.SetReadBuffer(damBytes); err != nil {
+			return nil, err
+		}
+	}
 	return dammed{conn, d}, nil
 }
+
+const damBytes = 64 << 10
 
 func (d *dam) close() (open func()) {
 	shut := make(chan struct{})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -306,4 +307,41 @@ func FuzzReadAnswer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestAServerThatClosesDoesNotWaitForLiveQueries gives it all the time that there
+// is: work is waited for that long, and a live query is none.
+func TestAServerThatClosesDoesNotWaitForLiveQueries(t *testing.T) {
+	var ended atomic.Int64
+	h, err := New(edge.Config{
+		MaxBody: 1024, Meter: &edge.Meter{}, Dial: wire.Loopback(), Log: slog.New(slog.DiscardHandler),
+	}).backend(talking(&ended))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(h)
+	defer server.Close()
+	conn, err := open(t, server.Listener.Addr().String(), "", subprotocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []string{initMessage, subscribing("1", live)} {
+		if err := conn.Write(t.Context(), websocket.MessageText, []byte(m)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // that it is ready, and the first value
+		if _, _, err := conn.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		h.Shutdown(t.Context())
+	}()
+	if _, _, err := conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("the socket ends as %v; want it to be told that the server goes away", err)
+	}
+	<-closed
 }

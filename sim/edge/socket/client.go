@@ -139,7 +139,7 @@ func (c *Client) watch(ctx context.Context, call flows.Call, yield func(flows.An
 		yield(flows.Answer{}, flows.Fail(flows.Rejected, errNotWatched))
 		return
 	}
-	in := newInbox(c.bounds.Waiting)
+	in := newInbox(c.bounds.Waiting / 4)
 	s, n, err := c.send(ctx, call, waiter{watch: in})
 	if err != nil {
 		yield(flows.Answer{}, err)

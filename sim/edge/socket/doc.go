@@ -41,9 +41,9 @@ const (
 type Bounds struct {
 	Message  int64         // bytes of one
 	Body     int64         // bytes of one, as the flow sees it
-	Waiting  int           // bytes of messages that wait to be sent, and of answers that wait to be taken
+	Waiting  int           // bytes of messages that wait to be sent; of a watch that wait to be taken, a quarter
 	Calls    int           // under way on one socket
-	Room     time.Duration // how long one of many answers may wait for room among what waits to be sent
+	Room     time.Duration // how long a client may take nothing while one of many answers waits for room
 	Write    time.Duration // how long one message may take to be written
 	Silence  time.Duration // how long before a peer is asked whether it is there
 	Response time.Duration // how long it may take to say so

@@ -17,8 +17,9 @@ type outbox struct {
 
 	mu      sync.Mutex
 	waiting [][]byte
-	frames  int // that wait or are being sent
-	bytes   int // of them
+	frames  int    // that wait or are being sent
+	bytes   int    // of them
+	count   uint64 // of messages that have been sent
 	writing bool
 	room    chan struct{} // closed when there is room again; nil if nobody waits for that
 	err     error         // once nothing is sent any more
@@ -49,39 +50,59 @@ func (o *outbox) put(message []byte) (writer bool, err error) {
 	return writer, nil
 }
 
-// await waits until at most half of the room is taken, for those who send many
-// messages and should not be what fills it. It ends with errSlow when that takes
-// too long, with ctx, and when the outbox is closed.
+// await waits until little waits, for those who send many messages: these should
+// neither be what fills the outbox nor hold up the answers to other calls. It
+// ends with errSlow when nothing is sent within a time, or too little within
+// several, with ctx, and when the outbox is closed.
 func (o *outbox) await(ctx context.Context, within time.Duration) error {
 	var late <-chan time.Time
-	for {
+	var timer *time.Timer
+	var seen uint64
+	for times := 0; ; {
 		o.mu.Lock()
-		if o.err != nil || o.half() {
+		if o.err != nil || o.little() {
 			defer o.mu.Unlock()
 			return o.err
 		}
 		if o.room == nil {
 			o.room = make(chan struct{})
 		}
-		room := o.room
+		room, count := o.room, o.count
 		o.mu.Unlock()
-		if late == nil {
-			timer := time.NewTimer(within)
+		if timer == nil {
+			timer = time.NewTimer(within)
 			defer timer.Stop()
-			late = timer.C
+			late, seen = timer.C, count
 		}
 		select {
 		case <-room:
 		case <-late:
-			return errSlow
+			o.mu.Lock()
+			count = o.count
+			o.mu.Unlock()
+			if times++; count == seen || times == patience {
+				return errSlow
+			}
+			seen = count
+			timer.Reset(within)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// half reports whether at most half of the room is taken.
-func (o *outbox) half() bool { return o.frames <= maxWaiting/2 && o.bytes <= o.capacity/2 }
+// Little is this many messages or bytes, and patience how many times in a row
+// too little may be sent.
+const (
+	littleFrames = 1 << 10
+	littleBytes  = 1 << 20
+	patience     = 5
+)
+
+// little reports whether little waits.
+func (o *outbox) little() bool {
+	return o.frames <= littleFrames && o.bytes <= min(littleBytes, o.capacity/2)
+}
 
 // tell wakes those who wait for room.
 func (o *outbox) tell() {
@@ -119,9 +140,10 @@ func (o *outbox) write() {
 func (o *outbox) sent(size int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.count++
 	o.frames--
 	o.bytes -= size
-	if o.half() {
+	if o.little() {
 		o.tell()
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -17,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what should be there soon.
-const patience = 20 * time.Second
+// soon is how long a test waits for what should be there soon.
+const soon = 20 * time.Second
 
 // TestAnOutboxHoldsNoMoreThanItsCapacity stops the writer of an outbox.
 func TestAnOutboxHoldsNoMoreThanItsCapacity(t *testing.T) {
@@ -64,7 +66,7 @@ func TestASilentServerIsNoticed(t *testing.T) {
 	bounds := For(1 << 20)
 	bounds.Silence, bounds.Response = 20*time.Millisecond, 50*time.Millisecond
 	c := NewClient("ws://"+server.Listener.Addr().String(), "", plain{}, bounds, &http.Transport{},
-		edge.Config{Timeout: patience, Meter: &edge.Meter{}})
+		edge.Config{Timeout: soon, Meter: &edge.Meter{}})
 	_, err := flows.First(t.Context(), c, flows.Call{Verb: flows.Submit, ID: 1})
 	if o, class := flows.OutcomeOf(err); o != flows.Undecided || class != flows.Disconnected {
 		t.Errorf("a call to a silent server ends as %v, %s (%v); want unknown, disconnected", o, class, err)
@@ -89,4 +91,45 @@ func (plain) AppendCancel(b []byte, n uint64) []byte { return append(b, '-', byt
 
 func (plain) Read(message []byte) (Heard, error) {
 	return Heard{N: uint64(message[0] - '0'), Answer: flows.Answer{Body: bytes.Clone(message[1:])}}, nil
+}
+
+// TestWhoSendsManyMessagesWaitsWhileSomeAreTaken has a client that takes nothing,
+// one that takes a message now and then, and one that takes all.
+func TestWhoSendsManyMessagesWaitsWhileSomeAreTaken(t *testing.T) {
+	for _, tt := range []struct {
+		about string
+		taken int // messages, one each second
+		after time.Duration
+		err   error
+	}{
+		{"nothing", 0, 2 * time.Second, errSlow},
+		{"too little", 20, 2 * patience * time.Second, errSlow},
+		{"enough", 5, 5 * time.Second, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			size := 10
+			if tt.err == nil {
+				size = 100
+			}
+			o := &outbox{capacity: 1200}
+			for range 1200/size - 1 {
+				if _, err := o.put(make([]byte, size)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var taking sync.WaitGroup
+			defer taking.Wait()
+			taking.Go(func() {
+				for range tt.taken {
+					time.Sleep(time.Second)
+					o.sent(size)
+				}
+			})
+			begin := time.Now()
+			if err := o.await(t.Context(), 2*time.Second); !errors.Is(err, tt.err) || time.Since(begin) != tt.after {
+				t.Errorf("with a client that takes %s it ends after %v as %v; want %v after %v", tt.about,
+					time.Since(begin), err, tt.err, tt.after)
+			}
+		})
+	}
 }
