@@ -42,7 +42,7 @@ func TestFaultsDoWhatTheySay(t *testing.T) {
 			[]string{cut, refused, ok}, 1,
 		},
 		{
-			"and only that one is", modeledge.Fault{Kind: modeledge.Cut, Backend: 1}, 2, []string{ok, refused, ok}, 2,
+			"and only that one is", modeledge.Fault{Kind: modeledge.Cut, Backend: 2}, 2, []string{ok, refused, ok}, 2,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
