@@ -97,7 +97,7 @@ func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
 		}
 		seen[key] = true
 		ctx, cancel := context.WithTimeout(ctx, checkTime)
-		s, err := e.openSession(ctx, d, c, &broker.Meter{}, func(broker.Event) {})
+		s, err := e.openSession(ctx, d, c, &broker.Meter{}, nil, func(broker.Event) {})
 		if err == nil {
 			err = s.Close(ctx)
 		}

@@ -80,6 +80,13 @@ type Session interface {
 	Close(ctx context.Context) error
 }
 
+// Queues is what a session of a broker that may have several nodes can tell
+// besides: under which names the broker knows the queues or streams that the
+// session has made, sorted. By such a name one finds the node that leads.
+type Queues interface {
+	Queues() []string
+}
+
 // Guarantees are what two results must have in common to be comparable. Values
 // are short phrases; "none" says that there is none, and no value is empty.
 type Guarantees struct {
@@ -99,10 +106,18 @@ type Config struct {
 	Prefix    string   // of every name at the broker: letters, digits and hyphens
 	Params    Params
 	Dial      Dialer // how connections are made; never nil
+	Route     Route  // what the connection of a party goes through; nil for nothing
 	Meter     *Meter
 	Notify    func(Event) // told of connection events; never nil, called concurrently
 	Log       *slog.Logger
 }
+
+// A Route returns the dialer that a party's connection is made with, given the one
+// that all are made with. Links come in here.
+type Route = wire.Route
+
+// DialerOf returns the dialer of the connection of a name, with its bytes counted.
+func (c Config) DialerOf(conn string) Dialer { return Metered(c.Route.Of(conn, c.Dial), c.Meter) }
 
 // A Dialer opens network connections.
 type Dialer = wire.Dialer

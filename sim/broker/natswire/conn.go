@@ -103,7 +103,7 @@ func Connect(
 	c.life, c.end = context.WithCancel(context.Background())
 	c.epoch, c.cut = context.WithCancel(c.life)
 	c.back = make(chan struct{})
-	d := &dialer{dial: broker.Metered(cfg.Dial, cfg.Meter), ctx: ctx}
+	d := &dialer{dial: cfg.DialerOf(name), ctx: ctx}
 	nc, err := nats.Connect(strings.Join(cfg.Addresses, ","), c.options(d)...)
 	if err != nil {
 		c.end()

@@ -37,7 +37,7 @@ func dial(ctx context.Context, cfg broker.Config, address int, name string) (*li
 		return nil, flows.Fail(flows.Unreachable, fmt.Errorf("connect to %s: %w", broker.Redacted(url), errNoURI))
 	}
 	l := &link{stop: func() bool { return true }}
-	metered := broker.Metered(cfg.Dial, cfg.Meter)
+	metered := cfg.DialerOf(name)
 	conn, err := amqp.DialConfig(url, amqp.Config{
 		Heartbeat: heartbeat, Locale: "en_US",
 		Properties: amqp.Table{"connection_name": name, "product": "flowbench"},
