@@ -74,9 +74,7 @@ func (d *driver) faults(ctx context.Context) (err error) {
 	}
 	targets := make(map[string][]fault.Target)
 	for _, f := range d.cell.Faults {
-		if t := d.target(spotOf(f)); t != nil {
-			targets[f.On] = []fault.Target{t}
-		}
+		targets[f.On] = []fault.Target{d.target(spotOf(f))}
 	}
 	reports, err := schedule.Run(ctx, d.runtime, d.origin, targets, d.acted)
 	d.result.Faults = nil
@@ -84,7 +82,7 @@ func (d *driver) faults(ctx context.Context) (err error) {
 		d.result.Faults = append(d.result.Faults, results.Fault{
 			What: r.What, On: r.On, Params: d.cell.Faults[i].Params,
 			Begin: r.Begin.Before, Begun: r.Begin.After, Heal: r.End.Before, Healed: r.End.After,
-			Absent: targets[r.On] == nil, Effect: r.Effect.String(),
+			Absent: r.Effect.None() && d.absent(spotOf(d.cell.Faults[i])), Effect: r.Effect.String(),
 		})
 	}
 	return err
@@ -99,13 +97,10 @@ func (d *driver) acted(r fault.Report) {
 	d.recorder.Event(ev)
 }
 
-// target returns what there is at a spot to be harmed, or nil if the world of the
-// cell has nothing there.
+// target returns what there is at a spot to be harmed. Connections need not be
+// there yet: those that are made later are harmed as well.
 func (w *world) target(s spot) fault.Target {
 	t := &spotTarget{world: w, spot: s}
-	if w.paths != nil {
-		t.linked = w.paths.has(s)
-	}
 	switch s.place {
 	case fault.ServiceInstance:
 		for i := range w.cell.Service.Instances {
@@ -116,10 +111,22 @@ func (w *world) target(s spot) fault.Target {
 	case fault.Broker:
 		t.cluster = w.cluster()
 	}
-	if !t.linked && t.instances == nil && t.cluster == nil {
-		return nil
-	}
 	return t
+}
+
+// absent reports whether the world of the cell has had nothing at a spot that a
+// fault could befall.
+func (w *world) absent(s spot) bool {
+	switch {
+	case s.place == fault.ServiceInstance:
+		return false
+	case s.place == fault.Broker && w.session == nil:
+		return true
+	case w.paths == nil:
+		return s.place != fault.Broker
+	default:
+		return !w.paths.has(s)
+	}
 }
 
 // A spotTarget is a part of a world: its links, the instances of the service that
@@ -127,7 +134,6 @@ func (w *world) target(s spot) fault.Target {
 type spotTarget struct {
 	world     *world
 	spot      spot
-	linked    bool
 	instances []int
 	cluster   Cluster
 }
@@ -136,8 +142,8 @@ type spotTarget struct {
 func (t *spotTarget) Arm(d link.Direction, h fault.Harm) (fault.Armed, error) {
 	switch h := h.(type) {
 	case link.Impairment:
-		if !t.linked {
-			return nothingArmed{}, nil // a part without connections of its own
+		if t.world.paths == nil {
+			return nil, fmt.Errorf("%v: %s has no links", h, t.spot.place)
 		}
 		return t.world.paths.arm(t.spot, d, h)
 	case fault.Trouble:
@@ -254,7 +260,10 @@ const restartTime = 60 * time.Second
 
 // act does something to the broker's processes.
 func (t *spotTarget) act(h fault.Act) (fault.Armed, error) {
-	if t.cluster == nil {
+	switch {
+	case t.world.session == nil:
+		return nothingArmed{}, nil // the flow has no broker
+	case t.cluster == nil:
 		return nil, fmt.Errorf("%v: broker %s was not started here", h, t.world.cell.Broker)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), restartTime)
