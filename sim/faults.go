@@ -39,6 +39,43 @@ func harmParams(f scenarios.Fault) map[string]string {
 	return params
 }
 
+// checkProcesses says what is missing for the faults of a cell that do something to
+// the processes of its broker.
+func (e *Engine) checkProcesses(d *broker.Driver, c scenarios.Cell) error {
+	for _, f := range c.Faults {
+		kind, err := fault.Find(f.What)
+		if err != nil || !kind.Acts(harmParams(f)) {
+			continue
+		}
+		if _, ours := e.Sources.Cluster(d, c.BrokerParams); !ours {
+			return fmt.Errorf("fault %s acts on the processes of broker %s, which were not started for this run; "+
+				"start them with --broker-source %s=%s", f.What, d.Name, d.Server, sourceHint(d))
+		}
+	}
+	return nil
+}
+
+func sourceHint(d *broker.Driver) string {
+	if d.Source == broker.Local {
+		return "local:1"
+	}
+	return "embedded:1"
+}
+
+// checkModelled says which faults of a plan models do not have.
+func checkModelled(p *scenarios.Plan) error {
+	for _, c := range p.Cells {
+		for _, f := range c.Faults {
+			kind, err := fault.Find(f.What)
+			if err == nil && (kind.Links(harmParams(f)) || kind.Acts(harmParams(f))) {
+				return fmt.Errorf("fault %s on %s is one of connections or processes, which a simulation does not "+
+					"have; run the scenario, or take the fault out (--set faults=[])", f.What, f.On)
+			}
+		}
+	}
+	return nil
+}
+
 // spotOf returns what a fault is about.
 func spotOf(f scenarios.Fault) spot {
 	name, index := f.Target()

@@ -351,6 +351,11 @@ func (w *world) settings() map[string]string {
 	if len(params) > 0 {
 		s["broker"] = strings.Join(sorted(params), ", ")
 	}
+	if d, err := w.driverOf(c.Broker); err == nil && d != nil {
+		if started, ok := w.engine.Sources.Cluster(d, c.BrokerParams); ok {
+			s["nodes"] = fmt.Sprintf("%d, started for the run", len(started.Nodes()))
+		}
+	}
 	return s
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"flowbench/flows"
 	"flowbench/scenarios"
+	"flowbench/sim/broker"
 	"flowbench/sim/drivers"
 	"flowbench/sim/host"
 )
@@ -71,8 +72,12 @@ func listBrokers(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s\n    %s\n    offers: %v\n", d.Name, d.Summary, d.Traits(params))
 		switch {
-		case d.Embed != "":
-			fmt.Fprintf(w, "    runs: embedded, or external by --broker-url %s=URL\n", d.Server)
+		case d.Source == broker.Embedded:
+			fmt.Fprintf(w, "    runs: embedded, with --broker-source %s=embedded:3 as a cluster, "+
+				"or external by --broker-url %s=URL\n", d.Server, d.Server)
+		case d.Source == broker.Local:
+			fmt.Fprintf(w, "    runs: at its usual local address, external by --broker-url %s=URL, or started from "+
+				"what is installed by --broker-source %s=local:1 or local:3\n", d.Server, d.Server)
 		case d.Server != "":
 			fmt.Fprintf(w, "    runs: external, by --broker-url %s=URL or at its usual local address\n", d.Server)
 		default:
