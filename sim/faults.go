@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +38,37 @@ func harmParams(f scenarios.Fault) map[string]string {
 	params := maps.Clone(f.Params)
 	delete(params, fault.DirectionParam)
 	return params
+}
+
+// ProcessesOf returns the servers whose processes a plan cannot do without, with
+// the number of nodes that it wants: those that a fault acts on, three if it acts
+// on the one that leads, and those that are asked for copies on several nodes.
+func ProcessesOf(p *scenarios.Plan, all []broker.Driver) map[string]int {
+	nodes := make(map[string]int)
+	for _, c := range p.Cells {
+		i := slices.IndexFunc(all, func(d broker.Driver) bool { return d.Name == c.Broker })
+		if i < 0 || all[i].Source == "" {
+			continue
+		}
+		server, n := all[i].Server, 0
+		for _, f := range c.Faults {
+			kind, err := fault.Find(f.What)
+			switch {
+			case err != nil || !kind.Acts(harmParams(f)):
+			case kind.Leads(harmParams(f)):
+				n = 3
+			default:
+				n = max(n, 1)
+			}
+		}
+		if copies := broker.Params(c.BrokerParams)["replicas"]; copies != "" && copies != "1" {
+			n = 3
+		}
+		if n > 0 {
+			nodes[server] = max(nodes[server], n)
+		}
+	}
+	return nodes
 }
 
 // checkProcesses says what is missing for the faults of a cell that do something to

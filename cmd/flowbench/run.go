@@ -95,7 +95,7 @@ func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	sources, err := c.run.sources(sh)
+	sources, err := c.run.sources(sh, plan)
 	if err != nil {
 		return exitUsage, err
 	}
@@ -211,7 +211,7 @@ const defaultRabbitMQ = "amqp://guest:guest@127.0.0.1:5672/"
 
 // sources says where brokers are: from flags, else from the environment, else
 // started here or where they are by default.
-func (r *runFlags) sources(sh shell) (*sim.Sources, error) {
+func (r *runFlags) sources(sh shell, plan *scenarios.Plan) (*sim.Sources, error) {
 	s := &sim.Sources{
 		Addresses: make(map[string][]string),
 		Default:   map[string]string{"rabbitmq": defaultRabbitMQ},
@@ -241,7 +241,7 @@ func (r *runFlags) sources(sh shell) (*sim.Sources, error) {
 			}
 		}
 	}
-	return s, r.start(s, r.logger(sh))
+	return s, r.start(s, plan, r.logger(sh))
 }
 
 // urlVariable is the environment variable that names the broker of a server.

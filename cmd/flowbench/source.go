@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowbench/scenarios"
 	"flowbench/sim"
 	"flowbench/sim/broker"
 	"flowbench/sim/drivers"
@@ -36,9 +37,15 @@ func startables() map[string]startable {
 	return s
 }
 
-// start puts into s how the brokers are started that nobody gave an address for.
-func (r *runFlags) start(s *sim.Sources, log *slog.Logger) error {
+// start puts into s how the brokers are started that nobody gave an address for:
+// as the flags say, and otherwise as the plan needs them.
+func (r *runFlags) start(s *sim.Sources, plan *scenarios.Plan, log *slog.Logger) error {
 	chosen := startables()
+	for server, nodes := range sim.ProcessesOf(plan, drivers.All()) {
+		if known, ok := chosen[server]; ok && len(s.Addresses[server]) == 0 {
+			chosen[server] = startable{kind: known.kind, nodes: nodes, chosen: true}
+		}
+	}
 	for _, arg := range r.brokerSources {
 		server, source, err := parseSource(arg, chosen)
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flowbench/scenarios"
 	"io"
 	"path/filepath"
 	"strings"
@@ -43,7 +44,7 @@ func TestWhereBrokersAreIsDecidedInOrder(t *testing.T) {
 					return c.env
 				}
 				return ""
-			}})
+			}}, &scenarios.Plan{})
 			if err != nil {
 				t.Fatalf("sources: %v", err)
 			}

@@ -63,7 +63,7 @@ type Config struct {
 	Notify               func(Event) // told of what balancers do, in order; must not wait; may be nil
 	ConnectionsPerClient int         // at most; 0 for as many as there are calls at once
 	Dial                 wire.Dialer
-	Route                wire.Route // what connections go through: of ClientParty, and of the backends of balancers, as part-0
+	Route                wire.Route // what connections go through: of ClientParty, and of backends, as part-0
 	Meter                *Meter
 	Log                  *slog.Logger
 }

@@ -283,6 +283,15 @@ func (f Fault) Acts(params map[string]string) bool {
 	})
 }
 
+// Leads reports whether the fault does something to the node that leads.
+func (f Fault) Leads(params map[string]string) bool {
+	harms, err := f.Harms(params)
+	return err == nil && slices.ContainsFunc(harms, func(h Harm) bool {
+		act, is := h.(Act)
+		return is && act.Leader
+	})
+}
+
 // just returns an impair function for faults without parameters.
 func just(h ...Harm) func(values) []Harm {
 	return func(values) []Harm { return h }
