@@ -92,7 +92,8 @@ func shrinkFaults(root *node, to Duration) {
 				continue // what is wrong is told when it is read
 			}
 			short := *e.value
-			short.text = max(millisecond, Duration(float64(d)*float64(to)/float64(from))/millisecond*millisecond).String()
+			scaled := Duration(float64(d) * float64(to) / float64(from))
+			short.text = max(millisecond, scaled/millisecond*millisecond).String()
 			f.entries[j].value = &short
 		}
 	}

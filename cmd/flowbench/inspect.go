@@ -37,7 +37,8 @@ func listVerb() verb {
 			case "scenarios":
 				return exitOK, listScenarios(sh.stdout)
 			}
-			return exitUsage, fmt.Errorf("there is no list of %q; want flows, brokers, edges, faults or scenarios", c.args[0])
+			return exitUsage, fmt.Errorf("there is no list of %q; want flows, brokers, edges, faults or scenarios",
+				c.args[0])
 		},
 	}
 }

@@ -57,7 +57,8 @@ func newBalancer(w *Web, part string, addresses []string) *balancer {
 	dial := w.toBackends(part, addresses)
 	meter := w.config.Meter
 	b := &balancer{
-		part: part, transport: transport(wire.Counted(dial, &meter.BytesIn, &meter.BytesOut), 0), health: w.config.Health.OrDefaults(), backends: addresses,
+		part: part, transport: transport(wire.Counted(dial, &meter.BytesIn, &meter.BytesOut), 0),
+		health: w.config.Health.OrDefaults(), backends: addresses,
 		meter: meter, notify: w.config.Notify,
 		// A check makes a connection of its own: one that was kept would not tell
 		// that nobody is accepted any more. It is not counted as traffic of the edge.
