@@ -33,6 +33,7 @@ type CellRecorder struct {
 	out     *bufio.Writer
 	encoder *encoder
 	line    *timelineRecorder // nil unless the cell has faults
+	history *historyWriter    // nil unless the cell keeps one
 	err     error
 	live    Live
 }
@@ -43,6 +44,7 @@ type CellConfig struct {
 	Origin  time.Duration // when the load begins, on the runtime's clock
 	Faults  bool          // the cell is going to have faults: keep a timeline
 	Seconds io.Writer     // where the seconds and the events go, as lines of JSON
+	History io.Writer     // where every single event goes, for [ReadHistory]; may be nil
 }
 
 // A lane is a buffer that one client appends to and the collector empties.
@@ -101,7 +103,11 @@ func NewCellRecorder(config CellConfig) *CellRecorder {
 	r.account = newAccount(&r.issued, r.join)
 	if config.Faults {
 		r.line = newTimelineRecorder(config.Origin)
+		r.account.windows = &windows{start: config.Origin + c.Load.Warmup}
 		r.account.first = func(a Applied) { r.line.count(&r.line.line.Applied, a.At) }
+	}
+	if config.History != nil {
+		r.history = newHistoryWriter(config)
 	}
 	return r
 }
@@ -141,11 +147,28 @@ const maxEvents = 10_000
 func (r *CellRecorder) Stray(op uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if op == 0 || op > r.issued.Load() {
-		r.account.sums.Unexpected++
-		return
-	}
-	r.account.sums.LateAnswers++
+	r.history.stray(op)
+	r.account.saw(op, classLateAnswers)
+}
+
+// Redelivered takes a request that reached a service and that had reached one
+// before, as the broker says.
+func (r *CellRecorder) Redelivered(op uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.history.redelivered(op)
+	r.account.saw(op, classRedelivered)
+}
+
+// HealFault is called before a fault is undone. It returns when that was, since
+// the load began, for [Fault].Heal: now, on the runtime's clock, is asked while
+// nothing is collected, so that nothing which happens later is counted before.
+func (r *CellRecorder) HealFault(now func() time.Duration) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := now()
+	r.account.heals = append(r.account.heals, at)
+	return at - r.config.Origin
 }
 
 // Late records how late the canary woke.
@@ -194,6 +217,7 @@ func (r *CellRecorder) Collect(now time.Duration) {
 func (r *CellRecorder) gather() {
 	for i := range r.service {
 		for _, a := range r.service[i].take() {
+			r.history.applied(a)
 			r.account.apply(a)
 			if !a.Refused && !a.Repeated && a.Instance >= 0 && a.Instance < len(r.cell.Served) {
 				r.cell.Served[a.Instance]++
@@ -209,6 +233,8 @@ func (r *CellRecorder) gather() {
 
 // outcome takes one outcome into the counts, the histograms and the account.
 func (r *CellRecorder) outcome(o Outcome) {
+	r.history.outcome(o)
+	r.account.windows.outcome(o)
 	if r.line != nil {
 		r.line.outcome(o)
 	}
@@ -226,9 +252,6 @@ func (r *CellRecorder) outcome(o Outcome) {
 	if o.Status == Dropped {
 		return
 	}
-	if o.Class == corruptClass {
-		r.account.sums.Unexpected++
-	}
 	lag := o.Started - o.Due
 	s.hist(lagHist).Record(lag)
 	if measured {
@@ -243,9 +266,7 @@ func (r *CellRecorder) outcome(o Outcome) {
 			r.cell.Stale.Answered.read(o.Read&AfterAnswered != 0, o.Read&StaleAnswered != 0)
 		}
 	}
-	if o.Kind == Command {
-		r.account.end(o)
-	}
+	r.account.end(o)
 }
 
 // corruptClass is the class of answers with other bytes than were asked for.
@@ -313,8 +334,8 @@ func (r *CellRecorder) measured(due time.Duration) bool {
 	return due-r.config.Origin >= r.cell.Load.Warmup
 }
 
-// Close takes in the last of what was recorded and completes the cell. It
-// returns the first error of writing seconds.
+// Close takes in the last of what was recorded and completes the cell, whose
+// faults must be set by then. It returns the first error of writing.
 func (r *CellRecorder) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -327,7 +348,9 @@ func (r *CellRecorder) Close() error {
 	if r.line != nil {
 		r.cell.Timeline = r.line.close()
 		r.cell.recoveries()
+		r.cell.Windows = r.account.windows.close(r.cell.Load.Warmup, r.cell.Faults)
 	}
+	r.keep(r.history.close(r.cell, r.issued.Load()))
 	r.flush()
 	return r.err
 }
@@ -463,6 +486,6 @@ func (r *CellRecorder) flush() { r.keep(r.out.Flush()) }
 
 func (r *CellRecorder) keep(err error) {
 	if err != nil && r.err == nil {
-		r.err = fmt.Errorf("write seconds of cell %s: %w", r.cell.ID, err)
+		r.err = fmt.Errorf("record cell %s: %w", r.cell.ID, err)
 	}
 }

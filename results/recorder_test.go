@@ -149,7 +149,9 @@ func TestManyClientsRecordAtOnce(t *testing.T) {
 	if got := cell.Counts.Due + cell.WarmupOps.Due; got != clients*each {
 		t.Errorf("%d operations recorded; want %d", got, clients*each)
 	}
-	want := Accounting{Attempted: clients * each, Acknowledged: clients * each, Applied: clients * each}
+	want := Accounting{
+		Attempted: clients * each, Acknowledged: clients * each, Applied: clients * each, OK: clients * each,
+	}
 	if cell.Accounting != want {
 		t.Errorf("account is %+v; want %+v", cell.Accounting, want)
 	}
