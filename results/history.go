@@ -131,6 +131,15 @@ func (h *historyWriter) note(what string, op uint64) {
 	h.end()
 }
 
+// flush writes what was kept back.
+func (h *historyWriter) flush() error {
+	if h == nil {
+		return nil
+	}
+	h.keep(h.out.Flush())
+	return h.err
+}
+
 // close writes the end.
 func (h *historyWriter) close(c *Cell, issued uint64) error {
 	if h == nil {
@@ -140,8 +149,7 @@ func (h *historyWriter) close(c *Cell, issued uint64) error {
 	h.json(struct {
 		End HistoryEnd `json:"end"`
 	}{end})
-	h.keep(h.out.Flush())
-	return h.err
+	return h.flush()
 }
 
 func (h *historyWriter) begin(what string) {

@@ -482,7 +482,10 @@ func (r *CellRecorder) writeLine(l any) {
 	r.keep(err)
 }
 
-func (r *CellRecorder) flush() { r.keep(r.out.Flush()) }
+func (r *CellRecorder) flush() {
+	r.keep(r.out.Flush())
+	r.keep(r.history.flush())
+}
 
 func (r *CellRecorder) keep(err error) {
 	if err != nil && r.err == nil {

@@ -538,3 +538,19 @@ func ExampleJudge() {
 	fmt.Println(j.Verdict, j.Broken)
 	// Output: broken [at least once: 1 of 2 commands that were acknowledged are lost]
 }
+
+// FuzzJudge judges arbitrary text.
+func FuzzJudge(f *testing.F) {
+	f.Add(`{"schema":"flowbench.history/1","warmup_ns":1}
+["outcome",1,0,"command",0,"ok","",0,5,10,null,10,0]
+["applied",2,0,1,12,0]
+["redelivered",0]
+{"end":{"issued":2,"drained":true,"faults":[{"heal_ns":5}]}}
+`)
+	f.Fuzz(func(t *testing.T, text string) {
+		j, err := check.Judge(strings.NewReader(text))
+		if err == nil && !j.Accounting.Closes() && j.Accounting.Attempted > 0 {
+			t.Errorf("the account does not close: %+v", j.Accounting)
+		}
+	})
+}
