@@ -27,7 +27,7 @@ type account struct {
 	memory    memory
 	early     map[uint64][]class // what was seen of operations before their outcomes
 	keys      map[uint32]*keyOrder
-	heals     []time.Duration // when faults began to be undone, on the runtime's clock
+	recent    *recent // nil unless the cell has faults
 
 	// joined is called once for every command whose outcome and first
 	// application are both known.
@@ -239,7 +239,7 @@ func (a *account) settle(op uint64, e entry) {
 	if o.Class == timeoutClass && e.applied.At > o.Ended {
 		a.count(classTimedOutApplied, bin)
 	}
-	if a.recovered(o.Started, e.applied.At) {
+	if a.recent.took(taken{o.Started, e.applied.At, bin}) {
 		a.count(classRecovered, bin)
 	}
 	a.order(e.applied.Key).pass(a, e.applied.Version, span{o.Started, acknowledgedAt(o), bin})
@@ -265,15 +265,11 @@ func afterApplied(s Status) class {
 	}
 }
 
-// recovered reports whether a fault was undone between a command's start and its
-// first application.
-func (a *account) recovered(started, applied time.Duration) bool {
-	for _, heal := range a.heals {
-		if started < heal && applied > heal {
-			return true
-		}
+// healed takes when a fault began to be undone, on the runtime's clock.
+func (a *account) healed(at time.Duration) {
+	for _, bin := range a.recent.healed(at) {
+		a.count(classRecovered, bin)
 	}
-	return false
 }
 
 // owed returns how many commands have ended without having failed and have not

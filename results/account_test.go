@@ -148,6 +148,11 @@ func TestAccount(t *testing.T) {
 			[]any{ok(1, 7, 5), ok(2, 7, 20), applied(2, 7, 2), applied(1, 7, 1)},
 			Accounting{Attempted: 2, Acknowledged: 2, Applied: 2, OK: 2},
 		},
+		{
+			"a version that nobody tells of does not keep the later ones from being looked at",
+			[]any{ok(1, 7, 5), ok(2, 7, 20), applied(2, 7, 2), applied(1, 7, 3)},
+			Accounting{Attempted: 2, Acknowledged: 2, Applied: 2, Reordered: 1, OK: 2},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -22,7 +22,9 @@ func someHistory(t testing.TB) (string, []HistoryEvent) {
 	op, other := uint64(4), uint64(0)
 	o := at(1, 1500*time.Millisecond)
 	o.Ended, o.Read = o.Answered, AfterAnswered
-	odd := Outcome{Op: 2, Kind: Query, Key: 1 << 31, Status: Unknown, Class: "a\"\n\u2028", Due: origin - 1, Started: origin - 2}
+	odd := Outcome{
+		Op: 2, Kind: Query, Key: 1 << 31, Status: Unknown, Class: "a\"\n\u2028", Due: origin - 1, Started: origin - 2,
+	}
 	events := []HistoryEvent{
 		{Stray: &op}, {Stray: &other}, {Redelivered: &op},
 		{Applied: &Applied{Op: 1, Key: 3, Version: 1 << 60, At: origin + 1, Instance: 1}},
@@ -61,7 +63,8 @@ func TestAHistoryIsReadAsItWasWritten(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the events differ (-written +read):\n%s", diff)
 	}
-	if h.Torn || h.End == nil || h.End.Issued != 9 || !h.End.Drained || h.Cell != "flow-broker" || h.Warmup != time.Second {
+	if h.Torn || h.End == nil || h.End.Issued != 9 || !h.End.Drained || h.Cell != "flow-broker" ||
+		h.Warmup != time.Second {
 		t.Errorf("the history is %+v, its end %+v", h, h.End)
 	}
 }
@@ -78,12 +81,13 @@ func TestDamagedHistoriesSayWhereOrThatTheyAreTorn(t *testing.T) {
 		{"killed in the middle of the end", head + event + end[:20], "torn true, end false"},
 		{"killed before the first line", "", "it is empty"},
 		{"killed in the first line", head[:10], "read line 1: "},
-		{"of another layout", `{"schema":"flowbench.history/9"}`, `schema is "flowbench.history/9"; this flowbench reads`},
+		{"of another layout", `{"schema":"flowbench.history/9"}`, `schema is "flowbench.history/9"; this`},
 		{"torn in the middle", head + event[:10] + "\n" + event, "read line 2: "},
 		{"with something after the end", head + end + event, "read line 3: something follows the end"},
 		{"with an event that there is not", head + `["done",1]` + "\n" + end, `there is no event "done"`},
 		{"with a field too few", head + `["stray"]` + "\n" + end, "it has 0 fields; want 1"},
-		{"with a kind that there is not", head + strings.Replace(lines[8], "command", "wish", 1) + end, `there is no kind "wish"`},
+		{"with a kind that there is not", head + strings.Replace(lines[8], "command", "wish", 1) + end,
+			`there is no kind "wish"`},
 		{"with an empty line", head + "[]\n" + end, "the line is empty"},
 		{"with an end that is none", head + "{}\n" + end, "neither an event nor the end"},
 	} {

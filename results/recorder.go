@@ -103,6 +103,7 @@ func NewCellRecorder(config CellConfig) *CellRecorder {
 	r.account = newAccount(&r.issued, r.join)
 	if config.Faults {
 		r.line = newTimelineRecorder(config.Origin)
+		r.account.recent = &recent{}
 		r.account.windows = &windows{start: config.Origin + c.Load.Warmup}
 		r.account.first = func(a Applied) { r.line.count(&r.line.line.Applied, a.At) }
 	}
@@ -160,15 +161,14 @@ func (r *CellRecorder) Redelivered(op uint64) {
 	r.account.saw(op, classRedelivered)
 }
 
-// HealFault is called before a fault is undone. It returns when that was, since
-// the load began, for [Fault].Heal: now, on the runtime's clock, is asked while
-// nothing is collected, so that nothing which happens later is counted before.
-func (r *CellRecorder) HealFault(now func() time.Duration) time.Duration {
+// FaultHealed takes when a fault began to be undone, since the load began, as in
+// [Fault].Heal. It may be called when it has been undone. Close knows of all
+// faults of the cell; in a long cell it must be told of them before, since the
+// recorder remembers only the latest commands.
+func (r *CellRecorder) FaultHealed(heal time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := now()
-	r.account.heals = append(r.account.heals, at)
-	return at - r.config.Origin
+	r.account.healed(r.config.Origin + heal)
 }
 
 // Late records how late the canary woke.
@@ -342,6 +342,11 @@ func (r *CellRecorder) Close() error {
 	r.gather()
 	for len(r.seconds) > 0 {
 		r.closeSecond()
+	}
+	for _, f := range r.cell.Faults {
+		if !f.Absent && f.Heal >= f.Begin {
+			r.account.healed(r.config.Origin + f.Heal)
+		}
 	}
 	r.account.close()
 	r.cell.Accounting = r.account.sums

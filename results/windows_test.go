@@ -80,7 +80,8 @@ func TestWindowsTogetherAreTheCell(t *testing.T) {
 		want := map[bool]time.Duration{false: time.Millisecond, true: 100 * time.Millisecond}[name == FaultWindow]
 		h := w.Latency["answered"]
 		if p50 := h.Quantile(0.5); h.N() != w.Counts.OK || p50 < want*98/100 || p50 > want*102/100 {
-			t.Errorf("window %s has %d latencies with a median of %v; want %d of %v", name, h.N(), p50, w.Counts.OK, want)
+			t.Errorf("window %s has %d latencies with a median of %v; want %d of %v",
+				name, h.N(), p50, w.Counts.OK, want)
 		}
 		measured.plus(w.Counts)
 	}
@@ -155,9 +156,11 @@ func TestJudgePromise(t *testing.T) {
 		{"and effectively once as well", AtLeastOnce, true, twice, false, PromiseBroken},
 		{"drained or not", AtMostOnce, false, twice, true, PromiseBroken},
 		{"phantoms break anything", AtMostOnce, false, Accounting{Attempted: 1, Phantom: 1}, true, PromiseBroken},
-		{"and so does the unexpected", AtLeastOnce, false, Accounting{Attempted: 1, Unexpected: 1}, true, PromiseBroken},
+		{"and so does the unexpected", AtLeastOnce, false, Accounting{Attempted: 1, Unexpected: 1}, true,
+			PromiseBroken},
 		{"of nothing, nothing can be told", AtLeastOnce, false, Accounting{}, false, PromiseUnknown},
-		{"nor where the account gave up", AtLeastOnce, false, Accounting{Attempted: 1, Unresolved: 1}, false, PromiseUnknown},
+		{"nor where the account gave up", AtLeastOnce, false, Accounting{Attempted: 1, Unresolved: 1}, false,
+			PromiseUnknown},
 	} {
 		got, broken := JudgePromise(PromiseOf(tt.promise, tt.idempotent), tt.account, !tt.undrained)
 		if got != tt.want || (len(broken) > 0) != (got == PromiseBroken) {

@@ -226,7 +226,8 @@ func TestErrorsOfOverridesNameTheFlag(t *testing.T) {
 				`keys, max_in_flight or timeout (did you mean users?)`},
 		{"unknown section", []Override{SetSeed(1), {Path: "laod.users", Value: "1"}},
 			`--set laod.users: the scenario has no setting "laod"; want name, question, seed, flows, brokers, edges, ` +
-				`load, warmup, duration, drain, service, polling, front_ends, model, history or faults (did you mean load?)`},
+				`load, warmup, duration, drain, service, polling, front_ends, model, history or faults ` +
+				`(did you mean load?)`},
 		{"a path through a value", []Override{SetSeed(1), {Path: "name.first", Value: "1"}},
 			"--set name.first: name is x; want a path through sections"},
 		{"what does not fit the file", []Override{SetSeed(1), SetRate(100)},

@@ -46,7 +46,9 @@ func tell(t failer, s story) (*results.Cell, *check.Judgement) {
 	t.Helper()
 	cell := &results.Cell{
 		ID: "cell", Promise: s.promise, Idempotent: s.idempotent,
-		Load: results.Load{Arrivals: "poisson", Clients: 4, Timeout: time.Second, Warmup: warmup, Measured: 4 * time.Second},
+		Load: results.Load{
+			Arrivals: "poisson", Clients: 4, Timeout: time.Second, Warmup: warmup, Measured: 4 * time.Second,
+		},
 	}
 	var history, seconds bytes.Buffer
 	r := results.NewCellRecorder(results.CellConfig{
@@ -64,7 +66,7 @@ func tell(t failer, s story) (*results.Cell, *check.Judgement) {
 		case redelivered:
 			r.Redelivered(uint64(step))
 		case heal:
-			r.HealFault(func() time.Duration { return origin + time.Duration(step) })
+			r.FaultHealed(time.Duration(step))
 		case collect:
 			r.Collect(origin)
 		}
@@ -197,6 +199,9 @@ func mutations() []mutation {
 	timeout := func(o *results.Outcome) {
 		o.Status, o.Class, o.Accepted, o.Answered, o.Ended = results.Unknown, "timeout", 0, 0, o.Due+20*ms
 	}
+	failed := func(o *results.Outcome) {
+		o.Status, o.Class, o.Accepted, o.Answered = results.Failed, "refused", 0, 0
+	}
 	return []mutation{
 		{"nothing", func(*story) {}, nil, ""},
 		{"an acknowledged command is lost", func(s *story) { s.application(7, never) },
@@ -206,11 +211,11 @@ func mutations() []mutation {
 			s.outcome(7, func(o *results.Outcome) { o.Accepted, o.Answered = 0, 0 })
 		}, map[string]int64{"vanished": 1, "ok": -1, "applied": -1, "acknowledged": -1}, ""},
 		{"a failed command is applied", func(s *story) {
-			s.outcome(7, func(o *results.Outcome) { o.Status, o.Class, o.Accepted, o.Answered = results.Failed, "refused", 0, 0 })
+			s.outcome(7, failed)
 		}, map[string]int64{"phantom": 1, "ok": -1, "acknowledged": -1}, "any flow: 1 of 30 commands are phantoms"},
 		{"a failed command is not applied", func(s *story) {
 			s.application(7, never)
-			s.outcome(7, func(o *results.Outcome) { o.Status, o.Class, o.Accepted, o.Answered = results.Failed, "refused", 0, 0 })
+			s.outcome(7, failed)
 		}, map[string]int64{"failed": 1, "ok": -1, "acknowledged": -1, "applied": -1}, ""},
 		{"the service refuses what its client let go of", func(s *story) {
 			s.application(7, func(a *results.Applied) bool { a.Refused = true; return true })
@@ -224,7 +229,8 @@ func mutations() []mutation {
 		}, map[string]int64{"duplicated": 1, "extra": 1}, ""},
 		{"a command comes twice, and is done once", func(s *story) { s.add(results.Applied{Op: 7, Repeated: true}) },
 			map[string]int64{"repeated": 1}, ""},
-		{"a request is delivered again", func(s *story) { s.add(redelivered(7)) }, map[string]int64{"redelivered": 1}, ""},
+		{"a request is delivered again", func(s *story) { s.add(redelivered(7)) },
+			map[string]int64{"redelivered": 1}, ""},
 		{"a command that was not attempted is applied", func(s *story) {
 			s.add(results.Applied{Op: 99, Key: 1, Version: 99, At: origin})
 		}, map[string]int64{"unexpected": 1}, "any flow: unexpected 1 times"},
@@ -235,8 +241,9 @@ func mutations() []mutation {
 			map[string]int64{"unexpected": 1}, "any flow: unexpected 1 times"},
 		{"a client is answered twice", func(s *story) { s.add(stray(7)) },
 			map[string]int64{"reply_duplicated": 1, "late_answers": 1}, ""},
-		{"a client is answered three times", func(s *story) { s.steps = slices.Concat([]any{stray(7), stray(7)}, s.steps) },
-			map[string]int64{"reply_duplicated": 1, "late_answers": 2}, ""},
+		{"a client is answered three times", func(s *story) {
+			s.steps = slices.Concat([]any{stray(7), stray(7)}, s.steps)
+		}, map[string]int64{"reply_duplicated": 1, "late_answers": 2}, ""},
 		{"a command is applied after one that began later", func(s *story) {
 			s.application(4, func(a *results.Applied) bool { a.Version = 3; return true })
 			s.application(7, func(a *results.Applied) bool { a.Version = 2; return true })
@@ -246,12 +253,15 @@ func mutations() []mutation {
 		{"a command times out, and is applied later", func(s *story) {
 			s.outcome(7, timeout)
 			s.application(7, func(a *results.Applied) bool { a.At += 50 * ms; return true })
-		}, map[string]int64{"timed_out": 1, "timed_out_applied": 1, "unknown_applied": 1, "ok": -1, "acknowledged": -1}, ""},
+		}, map[string]int64{
+			"timed_out": 1, "timed_out_applied": 1, "unknown_applied": 1, "ok": -1, "acknowledged": -1,
+		}, ""},
 		{"a command times out, and is answered later", func(s *story) { s.outcome(7, timeout); s.add(stray(7)) },
 			map[string]int64{
-				"timed_out": 1, "replied_late": 1, "late_answers": 1, "unknown_applied": 1, "ok": -1, "acknowledged": -1,
+				"timed_out": 1, "replied_late": 1, "late_answers": 1, "unknown_applied": 1,
+				"ok": -1, "acknowledged": -1,
 			}, ""},
-		{"a command times out, and is never applied", func(s *story) { s.outcome(7, timeout); s.application(7, never) },
+		{"a command times out, and is never applied", func(s *story) { s.outcome(8, timeout); s.application(8, never) },
 			map[string]int64{"timed_out": 1, "unknown_never": 1, "ok": -1, "acknowledged": -1, "applied": -1}, ""},
 		{"a command is applied only when the fault is over", func(s *story) {
 			s.application(25, func(a *results.Applied) bool { a.At = origin + 2501*ms; return false })
@@ -275,7 +285,8 @@ func TestEveryMutationIsFoundByBoth(t *testing.T) {
 			if diff := cmp.Diff(m.want, got); diff != "" && len(m.want)+len(got) > 0 {
 				t.Errorf("the account changes otherwise (-want +got):\n%s", diff)
 			}
-			if said := strings.Join(c.Broken, "; "); !strings.HasPrefix(said, m.broken) || (said == "") != (m.broken == "") {
+			said := strings.Join(c.Broken, "; ")
+			if !strings.HasPrefix(said, m.broken) || (said == "") != (m.broken == "") {
 				t.Errorf("broken is %q; want %q", said, m.broken)
 			}
 		})
@@ -375,8 +386,9 @@ func randomClean(t *rapid.T) story {
 	for op := uint64(1); op <= n; op++ {
 		due += time.Duration(rapid.IntRange(0, 300).Draw(t, "gap")) * ms
 		o := command(op, due)
-		fate := rapid.SampledFrom([]string{"ok", "ok", "timeout", "unknown", "refused", "handed over", "dropped", "query"}).
-			Draw(t, "fate")
+		fate := rapid.SampledFrom([]string{
+			"ok", "ok", "timeout", "unknown", "refused", "handed over", "dropped", "query",
+		}).Draw(t, "fate")
 		at := max(last[o.Key]+ms, o.Started+time.Duration(rapid.IntRange(0, 2000).Draw(t, "work"))*ms)
 		happens := true
 		switch fate {
@@ -439,9 +451,14 @@ func fateless(s story) bool {
 
 // shuffle has the recorder hear of things in another order than they happened
 // in, and collect at any time. The first application of a command stays before
-// its second, as the service tells of them, and the fault is undone before
-// anything is collected that came after.
+// its second, as the service tells of them. When a fault was undone is told at any
+// time, or only at the end.
 func (s *story) shuffle(t *rapid.T) {
+	for _, f := range s.faults {
+		if !f.Absent && rapid.Bool().Draw(t, "told") {
+			s.add(heal(f.Heal))
+		}
+	}
 	shuffled := rapid.Permutation(s.steps).Draw(t, "order")
 	own := make(map[uint64][]results.Applied)
 	for _, step := range s.steps {
@@ -449,7 +466,7 @@ func (s *story) shuffle(t *rapid.T) {
 			own[a.Op] = append(own[a.Op], a)
 		}
 	}
-	steps := []any{heal(2500 * ms)}
+	var steps []any
 	for _, step := range shuffled {
 		if a, is := step.(results.Applied); is {
 			step, own[a.Op] = own[a.Op][0], own[a.Op][1:]
@@ -481,6 +498,11 @@ func randomDirty(t *rapid.T) story {
 	if rapid.Bool().Draw(t, "fault") {
 		s.faults = clean().faults
 		s.faults[0].Absent = rapid.IntRange(0, 4).Draw(t, "absent") == 0
+		if rapid.Bool().Draw(t, "second") {
+			second := s.faults[0]
+			second.Begin, second.Heal, second.Healed = 2200*ms, 2700*ms, 2800*ms
+			s.faults = append(s.faults, second)
+		}
 	}
 	versions := make(map[uint32]uint64)
 	for range rapid.IntRange(0, 30).Draw(t, "steps") {
@@ -497,7 +519,7 @@ func randomDirty(t *rapid.T) story {
 		case 3:
 			s.add(results.Applied{Op: op, At: at, Repeated: true})
 		default:
-			versions[key]++
+			versions[key] += uint64(rapid.IntRange(1, 2).Draw(t, "version")) // some are never told of
 			corrupt := rapid.IntRange(0, 9).Draw(t, "corrupt") == 0
 			s.add(results.Applied{Op: op, Key: key, Version: versions[key], At: at, Corrupt: corrupt})
 		}
@@ -519,9 +541,6 @@ func randomDirty(t *rapid.T) story {
 		s.add(o)
 	}
 	s.shuffle(t)
-	if len(s.faults) == 0 || s.faults[0].Absent {
-		s.steps = s.steps[1:] // nothing was undone
-	}
 	return s
 }
 
