@@ -26,7 +26,8 @@ func TestRecentForgetsTheOldestAndCountsNothingTwice(t *testing.T) {
 	if got := r.healed(101*time.Second + half); len(got) != 1 {
 		t.Errorf("found %d commands in the next second; want the one that does not count yet", len(got))
 	}
-	if !r.took(taken{99 * time.Second, 102 * time.Second, 1}) || r.took(taken{102 * time.Second, 103 * time.Second, 1}) {
+	during, after := taken{99 * time.Second, 102 * time.Second, 1}, taken{102 * time.Second, 103 * time.Second, 1}
+	if !r.took(during) || r.took(after) {
 		t.Error("a later command is not compared with what is known")
 	}
 }
