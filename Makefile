@@ -3,9 +3,10 @@
 GO    ?= go
 GOLANGCI_LINT ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 FUZZ  ?= 20s
+SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help check test race bench fuzz lint docs plots clean
+.PHONY: help check test race sim bench fuzz lint docs plots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,14 +19,17 @@ check: ## formatting, vet on every platform, and the house rules; seconds
 	$(GO) mod verify
 	$(GO) test .
 
-test: ## all tests; those that need a RabbitMQ or an external NATS skip without one, unless CI=true
+test: ## all tests; those that need a RabbitMQ, an external NATS or npm skip without one, unless CI=true
 	$(GO) test $(if $(CI),-count=1) ./...
 
 race: ## all tests with the race detector
 	$(GO) test -race ./...
 
+sim: ## every flow through SEEDS (default 10000) schedules of faults in virtual time; minutes
+	$(GO) test -count=1 -timeout 60m ./sim/schedules -run TestSchedules -v -seeds $(SEEDS)
+
 bench: ## performance against peers and raw loops, as ratios from one run; minutes
-	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 ./sim/drivers ./sim/pace
+	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 ./sim/drivers ./sim/edge ./sim/link ./sim/pace
 	$(GO) test -run '^$$' -bench Record -count 1 ./results
 
 fuzz: ## every fuzz target for FUZZ (default 20s) each

@@ -49,7 +49,7 @@ func linksClients() map[string][]string {
 		},
 		"github.com/rabbitmq/":           {"sim/broker/rabbitbroker"},
 		"github.com/graph-gophers/":      {"sim/edge/graphqledge"},
-		"github.com/coder/websocket":     {"sim/edge/wsedge"},
+		"github.com/coder/websocket":     {"sim/edge/socket"},
 		"github.com/HdrHistogram/":       {"results"},
 		"gonum.org/":                     {"report/plot"},
 		"go.yaml.in/":                    {"scenarios"},

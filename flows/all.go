@@ -8,10 +8,13 @@ func All() []Flow {
 		Async{PollReply},
 		Async{EventsReply},
 		Async{ReplyTo},
+		Priority{},
 		Proxy{ProxySync},
 		Proxy{ProxyAsync},
 		Direct{},
 		Hybrid{ProxySync},
 		Hybrid{ProxyAsync},
+		FanOut{},
+		WebSocket{},
 	}
 }

@@ -13,6 +13,11 @@
 //     Accepted". The work happens later. The client learns the result by
 //     polling, by an event, or not at all.
 //
+// Others than the client may want to hear of a command as well: subscribers, to
+// whom the service's events go, or clients that watch a piece of its state. For
+// them there is the question how far they lag behind, and whether they hear of
+// every command, once.
+//
 // What can get lost follows from that. A request that nobody accepted may have
 // vanished or may yet be applied; its outcome is unknown, which is not the same
 // as failed. A request that was accepted must be applied, and applied once,

@@ -56,9 +56,11 @@ type Call struct {
 }
 
 // An Answer is one answer to a call. Status is Done when Body is the result and
-// Pending when the call was taken and its result is not there yet.
+// Pending when the call was taken and its result is not there yet. Op is the
+// command that the answer is news of, to those who watch a key; 0 for none.
 type Answer struct {
 	Status     Status
+	Op         uint64
 	Body       []byte
 	RetryAfter time.Duration // with Pending: when to ask for the result
 }

@@ -33,11 +33,13 @@ type Env struct {
 type Settings struct {
 	Instances int           // of the service, at least 1
 	Workers   int           // of each instance: requests that it works on at once, at least 1
+	Clients   int           // how many there are, at least 1
 	Timeout   time.Duration // how long a client waits for an operation
 	Polling   Polling       // for flows that ask until a result is there
 
-	FrontEnds   int // how many there are, at least 1, for flows that have front ends
-	Subscribers int // how many want to hear of each command, for flows that tell others than the client
+	FrontEnds   int      // how many there are, at least 1, for flows that have front ends
+	Subscribers int      // how many want to hear of each command, for flows that tell others than the client
+	Keys        []string // names of all pieces of state, for flows whose clients watch them; nil if none does
 }
 
 // Polling says how often a flow asks whether a result is there.

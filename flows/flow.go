@@ -48,6 +48,7 @@ type Spec struct {
 	Uses    Parts    // which parts of Env the flow touches
 	Needs   Traits   // what its broker must offer
 	Promise Delivery // what the flow claims about loss and duplication
+	Tells   Audience // who hears of commands besides the client that sent them
 }
 
 // An Axis is one choice that a flow embodies, such as reply=poll.
@@ -66,6 +67,17 @@ const (
 
 // Has reports whether p includes every part of want.
 func (p Parts) Has(want Parts) bool { return p&want == want }
+
+// An Audience says who hears of commands besides the client that sent them; how
+// many they are is a setting, [Settings].Subscribers.
+type Audience uint8
+
+// The audiences.
+const (
+	Nobody   Audience = iota // only the client learns what became of its command
+	Everyone                 // subscribers of their own: without any, the flow has no point
+	Watchers                 // clients that watch keys: there may be none, and no more than clients
+)
 
 // Delivery is a promise about how often an operation reaches the service once
 // somebody has accepted it.

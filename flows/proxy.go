@@ -7,8 +7,16 @@ import (
 	"sync"
 )
 
-// Proxy is a front end between web clients and the broker. Its Mode says how a
-// client gets the result of a command; queries always wait for theirs.
+// Proxy is a front end between web clients and the broker, or several of them
+// behind a load balancer. Its Mode says how a client gets the result of a
+// command; queries always wait for theirs.
+//
+// A client may find another front end at each call. Asking for a result works
+// all the same, because it is the service that is asked. Submitting a command
+// again does not: a front end recognizes what it has accepted itself, and the
+// next one publishes it anew. Whether the service then sees it twice is up to
+// the broker, which may drop messages with an id that it has had. Deployments in
+// which every front end must recognize it share a store; these do not.
 type Proxy struct{ Mode ProxyMode }
 
 // A ProxyMode is a way in which clients of a front end get results.
@@ -19,8 +27,6 @@ const (
 	ProxySync  ProxyMode = "sync"  // the front end holds the call until the reply is there
 	ProxyAsync ProxyMode = "async" // the front end answers "accepted", and the client polls
 )
-
-const frontEndPart = "front-end"
 
 // Spec implements [Flow].
 func (p Proxy) Spec() Spec {
@@ -48,36 +54,33 @@ func (p Proxy) listen(ctx context.Context, env Env) (proxyServer, error) {
 	if err != nil {
 		return proxyServer{}, err
 	}
-	s := proxyServer{rt: env.Runtime, service: service}
-	front := &frontEnd{mode: p.Mode, env: env, accepted: newRecent(rememberedCommands), polls: newPolls(0)}
-	if front.replies, err = openReplies(ctx, env, frontEndPart); err != nil {
-		s.close()
+	fronts, err := listenFrontEnds(ctx, env, func(i int, r *replies) Endpoint {
+		remembered := rememberedCommands / max(1, env.Settings.FrontEnds)
+		front := &frontEnd{mode: p.Mode, env: env, replies: r, accepted: newRecent(remembered), polls: newPolls(i)}
+		return front.answer
+	})
+	if err != nil {
+		service.close()
 		return proxyServer{}, err
 	}
-	s.front = front
-	front.server, err = env.Edge.Listen(ctx, frontEndPart, front.answer)
-	if err != nil {
-		s.close()
-		return proxyServer{}, fmt.Errorf("listen as %s: %w", frontEndPart, err)
-	}
-	return s, nil
+	return proxyServer{env.Runtime, fronts, service}, nil
 }
 
-// proxyServer runs the front end and the service behind it.
+// proxyServer runs the front ends and the service behind them.
 type proxyServer struct {
 	rt      Runtime
-	front   *frontEnd
+	fronts  *frontEnds
 	service *consumers
 }
 
 // Serve implements [Server].
-func (s proxyServer) Serve(ctx context.Context) error { return serveAll(ctx, s.rt, s.front, s.service) }
+func (s proxyServer) Serve(ctx context.Context) error {
+	return serveAll(ctx, s.rt, s.fronts, s.service)
+}
 
 // close gives up what will not be served.
 func (s proxyServer) close() {
-	if s.front != nil {
-		_ = s.front.replies.conn.Close() // the error that counts is the one at hand
-	}
+	s.fronts.close()
 	s.service.close()
 }
 
@@ -86,20 +89,8 @@ type frontEnd struct {
 	mode     ProxyMode
 	env      Env
 	replies  *replies
-	server   Server
 	accepted *recent
 	polls    *polls
-}
-
-// Serve implements [Server].
-func (f *frontEnd) Serve(ctx context.Context) error {
-	receiving := f.env.Runtime.Go(ctx, f.replies.receive)
-	err := f.server.Serve(ctx)
-	if cerr := f.replies.conn.Close(); err == nil && cerr != nil {
-		err = fmt.Errorf("close connection of %s: %w", frontEndPart, cerr)
-	}
-	joinAll(ctx, []func(context.Context) error{receiving})
-	return err
 }
 
 func (f *frontEnd) answer(ctx context.Context, c Call) iter.Seq2[Answer, error] {
@@ -147,9 +138,9 @@ func (f *frontEnd) ask(ctx context.Context, c Call) (Answer, error) {
 
 // Dial implements [Flow].
 func (p Proxy) Dial(ctx context.Context, env Env, id int) (Client, error) {
-	caller, err := env.Edge.Dial(ctx, frontEndPart, id)
+	caller, err := env.Edge.Dial(ctx, FrontEndPart, id)
 	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", frontEndPart, err)
+		return nil, fmt.Errorf("dial %s: %w", FrontEndPart, err)
 	}
 	if p.Mode == ProxySync {
 		return callingClient{caller}, nil
@@ -188,21 +179,20 @@ func (c *pollingClient) Do(ctx context.Context, op *Op) error {
 	return nil
 }
 
-// rememberedCommands is how many accepted commands a front end recognizes when
-// they are submitted again.
+// rememberedCommands is how many accepted commands the front ends together
+// recognize when they are submitted again.
 const rememberedCommands = 1 << 16
 
 // recent is a bounded set of ids that forgets the oldest.
 type recent struct {
 	mu   sync.Mutex
 	ids  map[uint64]struct{}
-	ring []uint64 // 0 where removed
+	ring []uint64 // grows up to size
+	size int
 	next int
 }
 
-func newRecent(size int) *recent {
-	return &recent{ids: make(map[uint64]struct{}, size), ring: make([]uint64, size)}
-}
+func newRecent(size int) *recent { return &recent{ids: make(map[uint64]struct{}), size: size} }
 
 // add adds id and reports whether it was not there before.
 func (r *recent) add(id uint64) bool {
@@ -211,10 +201,14 @@ func (r *recent) add(id uint64) bool {
 	if _, ok := r.ids[id]; ok {
 		return false
 	}
-	delete(r.ids, r.ring[r.next])
 	r.ids[id] = struct{}{}
+	if len(r.ring) < r.size {
+		r.ring = append(r.ring, id)
+		return true
+	}
+	delete(r.ids, r.ring[r.next])
 	r.ring[r.next] = id
-	r.next = (r.next + 1) % len(r.ring)
+	r.next = (r.next + 1) % r.size
 	return true
 }
 

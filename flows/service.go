@@ -24,10 +24,13 @@ type Request struct {
 	Body []byte // not kept after Handle has returned
 }
 
-// A Response is what the service answers.
+// A Response is what the service answers. Version is that of the key's state
+// which a query has read or a command has made: it counts changes from 1, with
+// none left out, and is 0 before the first.
 type Response struct {
-	Status Status
-	Body   []byte
+	Status  Status
+	Version uint64
+	Body    []byte
 }
 
 // A Status says how far an answer goes.
@@ -55,8 +58,17 @@ type consumers struct {
 	env    Env
 	conns  []Conn
 	subs   []Subscription
-	events bool // tell everybody what became of each command
+	events eventsOf
 }
+
+// eventsOf says what the service tells everybody.
+type eventsOf uint8
+
+const (
+	noEvents eventsOf = iota
+	outcomes          // what became of each command that does not want an answer of its own
+	changes           // each new value, as a [change]; answers to queries are changes as well
+)
 
 // listenConsumers connects and subscribes every instance of the service.
 func listenConsumers(ctx context.Context, env Env) (*consumers, error) {
@@ -118,19 +130,35 @@ func (s *consumers) work(ctx context.Context, instance int, sub Subscription) {
 	}
 }
 
-// tell sends what became of a request to those who are to know.
+// tell sends what became of a request to those who are to know. The client
+// comes first: it waits for nothing else, and an event may have to be confirmed.
 func (s *consumers) tell(ctx context.Context, instance int, m Message, resp Response) {
 	news := Message{Op: m.Op, Kind: m.Kind, Status: resp.Status, Body: resp.Body}
-	switch {
-	case m.ReplyTo != "":
-		news.Subject, news.Correlation = m.ReplyTo, m.ID
-	case s.events && m.Kind == Command:
-		news.Subject, news.Kind = eventSubject, Event
-	default:
+	if s.events == changes && m.Kind == Query {
+		news.Body = change{version: resp.Version, value: resp.Body}.append(nil)
+	}
+	if m.ReplyTo != "" {
+		answer := news
+		answer.Subject, answer.Correlation = m.ReplyTo, m.ID
+		s.send(ctx, instance, answer)
+	}
+	if m.Kind != Command {
 		return
 	}
-	if err := s.conns[instance].Publish(ctx, news); err != nil {
-		s.env.Log.Warn("answer not sent", "op", m.Op, "error", err)
+	news.Subject, news.Kind = eventSubject, Event
+	switch {
+	case s.events == outcomes && m.ReplyTo == "":
+		s.send(ctx, instance, news)
+	case s.events == changes && resp.Status == Done:
+		news.Key, news.Body = m.Key, change{version: resp.Version, value: m.Body}.append(nil)
+		s.send(ctx, instance, news)
+	}
+}
+
+// send publishes an answer or an event.
+func (s *consumers) send(ctx context.Context, instance int, m Message) {
+	if err := s.conns[instance].Publish(ctx, m); err != nil {
+		s.env.Log.Warn("answer not sent", "op", m.Op, "kind", m.Kind, "error", err)
 	}
 }
 

@@ -13,8 +13,12 @@ import (
 
 // WriteCSV writes one row for each cell, kind and stage that operations reached,
 // and for a cell without any one row that says so by empty fields. Latencies are
-// in microseconds. Every row carries the counts and the account of its cell, so
-// that a filter on rows loses none of them. Text that a spreadsheet would take
+// in microseconds. A cell that tells others of commands has rows for them as well:
+// the stages heard_first, heard_median and heard_last, from due, and the same from
+// applied. Where operations are urgent, further rows have the urgent and the others
+// apart; urgency is empty in those of all. Every row carries the counts and the
+// account of its cell, so that a filter on rows loses none of them. Text that a
+// spreadsheet would take
 // for a formula is prefixed with an apostrophe.
 func WriteCSV(w io.Writer, run *results.Run) error {
 	out := csv.NewWriter(w)
@@ -22,7 +26,7 @@ func WriteCSV(w io.Writer, run *results.Run) error {
 		"run", "cell", "flow", "broker", "kind", "stage",
 		"n", "p50_us", "p90_us", "p99_us", "p99_9_us", "max_us", "p99_resolved", "p99_9_resolved",
 		"offered_per_s", "achieved_per_s", "due", "ok", "failed", "unknown", "dropped",
-		"acknowledged", "lost", "duplicated", "valid", "finished",
+		"acknowledged", "lost", "duplicated", "valid", "finished", "urgency",
 	}}
 	for _, c := range run.Cells {
 		rows = append(rows, cellRows(run, c)...)
@@ -43,26 +47,40 @@ func cellRows(run *results.Run, c *results.Cell) [][]string {
 	}
 	tail = append(tail, strconv.FormatBool(c.Valid), strconv.FormatBool(c.Finished))
 	var rows [][]string
-	add := func(fields ...string) {
-		rows = append(rows, append(append(append([]string{}, head...), fields...), tail...))
+	add := func(urgency string, fields ...string) {
+		rows = append(rows, append(append(append(append([]string{}, head...), fields...), tail...), urgency))
 	}
-	for _, k := range results.Kinds() {
-		for _, s := range results.Stages() {
-			h := c.LatencyOf(k, s)
-			if h == nil {
-				continue
+	latency := func(urgency string, of func(results.Kind, results.Stage) *results.Hist) {
+		for _, k := range results.Kinds() {
+			for _, s := range results.Stages() {
+				if h := of(k, s); h != nil {
+					add(urgency, append([]string{k.String(), s.String()}, figuresOf(h)...)...)
+				}
 			}
-			fields := []string{k.String(), s.String(), strconv.FormatInt(h.N(), 10)}
-			for _, p := range []float64{0.5, 0.9, 0.99, 0.999, 1} {
-				fields = append(fields, strconv.FormatFloat(float64(h.Quantile(p).Nanoseconds())/1e3, 'f', 1, 64))
-			}
-			add(append(fields, strconv.FormatBool(h.Resolved(0.99)), strconv.FormatBool(h.Resolved(0.999)))...)
 		}
 	}
+	latency("", c.LatencyOf)
+	for _, urgent := range []bool{true, false} {
+		latency(urgencyWord(urgent), func(k results.Kind, s results.Stage) *results.Hist {
+			return c.Urgency.LatencyOf(urgent, k, s)
+		})
+	}
+	for _, fields := range heardRows(c) {
+		add("", fields...)
+	}
 	if len(rows) == 0 {
-		add("", "", "0", "", "", "", "", "", "", "")
+		add("", "", "", "0", "", "", "", "", "", "", "")
 	}
 	return rows
+}
+
+// figuresOf returns the fields of a histogram.
+func figuresOf(h *results.Hist) []string {
+	fields := []string{strconv.FormatInt(h.N(), 10)}
+	for _, p := range []float64{0.5, 0.9, 0.99, 0.999, 1} {
+		fields = append(fields, strconv.FormatFloat(float64(h.Quantile(p).Nanoseconds())/1e3, 'f', 1, 64))
+	}
+	return append(fields, strconv.FormatBool(h.Resolved(0.99)), strconv.FormatBool(h.Resolved(0.999)))
 }
 
 func perSecond(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }

@@ -72,7 +72,9 @@ func guaranteeKeys(run *results.Run) []string {
 		}
 	}
 	var keys []string
-	for _, k := range []string{"ack_level", "persistence", "fsync", "replicas", "prefetch", "redelivery", "dedup"} {
+	for _, k := range []string{
+		"ack_level", "persistence", "fsync", "replicas", "prefetch", "redelivery", "dedup", "priority",
+	} {
 		if all[k] {
 			keys = append(keys, k)
 			delete(all, k)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -29,11 +30,13 @@ import (
 // fixtures returns the runs that every form of the report must cope with.
 func fixtures() map[string]*results.Run {
 	return map[string]*results.Run{
-		"one":      fixture.Run(fixture.Default()[:1], 6, 400),
-		"seven":    fixture.Run(fixture.Default(), 6, 400),
-		"twenty":   fixture.Run(fixture.Many(), 1, 60),
-		"troubled": fixture.Troubled(),
-		"empty":    {ID: "empty", Scenario: "empty"},
+		"one":       fixture.Run(fixture.Default()[:1], 6, 400),
+		"seven":     fixture.Run(fixture.Default(), 6, 400),
+		"twenty":    fixture.Run(fixture.Many(), 1, 60),
+		"troubled":  fixture.Troubled(),
+		"urgent":    fixture.Urgent(),
+		"listeners": fixture.Listeners(),
+		"empty":     {ID: "empty", Scenario: "empty"},
 	}
 }
 
@@ -83,7 +86,7 @@ func csvOf(t *testing.T, run *results.Run) string {
 func TestGolden(t *testing.T) {
 	svg := regexp.MustCompile(`(?s)<svg.*?</svg>`)
 	runs := fixtures()
-	for _, name := range []string{"seven", "troubled"} {
+	for _, name := range []string{"seven", "troubled", "urgent", "listeners"} {
 		run := runs[name]
 		golden(t, name+"-80.txt", textOf(t, run, 80, false))
 		golden(t, name+"-160.txt", textOf(t, run, 160, true))
@@ -401,6 +404,24 @@ func TestStaleReadsAreShownWhereThereWereSome(t *testing.T) {
 	}
 }
 
+func TestEachFrontEndHasItsShareOfTheCalls(t *testing.T) {
+	run := fixture.Run(fixture.Default(), 2, 100)
+	for _, c := range run.Cells {
+		c.Served = []int64{7}
+	}
+	run.Cells[0].FrontEnds = []int64{150, 30, 20}
+	page := htmlOf(t, run)
+	for _, want := range []string{"Who did the work", "front end 2", `title="150 of 200">75.0 %`,
+		`title="20 of 200">10.0 %`, ">7.50<"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(page, "instance 0") {
+		t.Error("services of one instance have a table about sharing")
+	}
+}
+
 func TestEachInstanceHasItsShareOfTheWork(t *testing.T) {
 	run := fixture.Run(fixture.Default(), 2, 100)
 	run.Cells[0].Served, run.Cells[1].Served = []int64{300, 100}, []int64{7}
@@ -416,5 +437,41 @@ func TestEachInstanceHasItsShareOfTheWork(t *testing.T) {
 	}
 	if page := htmlOf(t, run); strings.Contains(page, "Who did the work") {
 		t.Error("a service of one instance has a section about sharing")
+	}
+}
+
+// TestUrgentAndNormalStandSideBySide looks for the section, the mechanisms and the
+// ratios, and for nothing of it in a run in which nothing is urgent.
+func TestUrgentAndNormalStandSideBySide(t *testing.T) {
+	plain := fixture.Run(fixture.Default()[:2], 3, 100)
+	if strings.Contains(htmlOf(t, plain), `id="urgency"`) || strings.Contains(textOf(t, plain, 200, false), "urgent") {
+		t.Error("a run without urgent operations has a section about them")
+	}
+	run := fixture.Urgent()
+	s := urgency(view{run: run, labels: words.Labels(run)})
+	if len(s.Tables) != 1 || len(s.Tables[0].Rows) != 6 {
+		t.Fatalf("got %+v; want a table with a row for each kind of the three cells that have urgent operations", s)
+	}
+	for i, r := range s.Tables[0].Rows {
+		mechanism := run.Cells[i/2].Urgency.Mechanism
+		if r.Cells[0].Text != mechanism {
+			t.Errorf("row %d says %q; want %q", i, r.Cells[0].Text, mechanism)
+		}
+		var ratio float64
+		if _, err := fmt.Sscan(r.Cells[8].Text, &ratio); err != nil || mechanism == "none" && math.Abs(ratio-1) > 0.2 ||
+			mechanism != "none" && math.Abs(ratio-4) > 0.8 {
+			t.Errorf("row %d: normal over urgent is %q with mechanism %q", i, r.Cells[8].Text, mechanism)
+		}
+	}
+	for _, want := range []string{"urgent answered", "normal answered", "overtake by the queue (x-max-priority 1)",
+		"wait like the others"} {
+		if text := textOf(t, run, 200, false); !strings.Contains(text, want) {
+			t.Errorf("the text does not say %q:\n%s", want, text)
+		}
+	}
+	for _, want := range []string{",urgent\n", ",normal\n"} {
+		if !strings.Contains(csvOf(t, run), want) {
+			t.Errorf("the csv has no row that ends in %q", want)
+		}
 	}
 }

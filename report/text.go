@@ -25,6 +25,11 @@ func WriteText(w io.Writer, run *results.Run, width int, colour bool) error {
 	for _, block := range textColumns(run, labels).wrap(p.width) {
 		p.table(block)
 	}
+	if t := heardColumns(run, labels); len(t.lead.values) > 0 {
+		for _, block := range t.wrap(p.width) {
+			p.table(block)
+		}
+	}
 	p.notes(run, labels)
 	if _, err := io.WriteString(w, p.out.String()); err != nil {
 		return fmt.Errorf("write text: %w", err)
@@ -227,10 +232,10 @@ func textColumns(run *results.Run, labels []string) textTable {
 		c.balance()
 		t.columns = append(t.columns, c)
 	}
-	quantiles := func(k results.Kind, ps ...float64) {
+	quantiles := func(group string, of func(*results.Cell) *results.Hist, ps ...float64) {
 		for _, p := range ps {
-			add(k.String()+" answered", words.Percentile(p), func(c *results.Cell) (string, string) {
-				q := words.QuantileOf(c.LatencyOf(k, results.AnsweredStage), p)
+			add(group+" answered", words.Percentile(p), func(c *results.Cell) (string, string) {
+				q := words.QuantileOf(of(c), p)
 				if !q.Resolved {
 					return q.String(), faint
 				}
@@ -238,8 +243,19 @@ func textColumns(run *results.Run, labels []string) textTable {
 			})
 		}
 	}
-	quantiles(results.Command, 0.5, 0.99, 0.999)
-	quantiles(results.Query, 0.5, 0.99)
+	for k, ps := range [][]float64{results.Command: {0.5, 0.99, 0.999}, results.Query: {0.5, 0.99}} {
+		kind := results.Kind(k)
+		quantiles(kind.String(), func(c *results.Cell) *results.Hist {
+			return c.LatencyOf(kind, results.AnsweredStage)
+		}, ps...)
+	}
+	if anyUrgent(run) {
+		for _, urgent := range []bool{true, false} {
+			quantiles(urgencyWord(urgent), func(c *results.Cell) *results.Hist {
+				return c.Urgency.LatencyOf(urgent, comparedKind(run), results.AnsweredStage)
+			}, 0.5, 0.99)
+		}
+	}
 	add("", "ok/s", func(c *results.Cell) (string, string) { return words.Digits(c.AchievedPerS()), "" })
 	add("", "valid", func(c *results.Cell) (string, string) {
 		if !c.Valid {
@@ -277,6 +293,9 @@ func (p *printer) notes(run *results.Run, labels []string) {
 	p.paragraph(faint, "", "Latencies count from when an operation was due. (…): fewer than 10 samples lie beyond, "+
 		"so it is no finding. –: the flow has no such stage, or nothing reached it. Unknown: it may have happened.")
 	for i, c := range run.Cells {
+		if c.Urgency != nil {
+			p.paragraph("", "· ", labels[i]+": "+overtake(c)+".")
+		}
 		if stage, h := words.End(c, results.Command); h != nil && stage != results.AnsweredStage {
 			p.paragraph("", "· ", fmt.Sprintf("%s: clients learn no result; commands were %s after p50 %s, p99 %s "+
 				"(n = %s).", labels[i], stage,

@@ -20,7 +20,9 @@ const alike = 1.25
 func verdict(run *results.Run) []string {
 	labels := words.Labels(run)
 	sentences := fastest(run, labels)
+	sentences = append(sentences, overtaking(run, labels)...)
 	sentences = append(sentences, accounting(run, labels)...)
+	sentences = append(sentences, whoHeard(run, labels)...)
 	sentences = append(sentences, staleReads(run, labels)...)
 	sentences = append(sentences, invalid(run, labels)...)
 	if s := closedLoad(run, labels); s != "" {

@@ -175,6 +175,7 @@ func (a *account) applyAgain(ap Applied) {
 		if a.first != nil {
 			a.first(ap)
 		}
+		a.joined(Outcome{Op: ap.Op, Status: Failed}, ap) // of no latency, whatever it was
 	default:
 		a.count(classExtra, m.bin())
 		if !m.has(markAgain) {

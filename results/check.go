@@ -29,6 +29,7 @@ func (c *Cell) Judge() {
 	c.judgeFaults()
 	c.warnOfMachine()
 	c.warnOfOutcomes()
+	c.judgeHeard()
 	c.Valid = len(c.Why) == 0
 	c.Verdict, c.Broken = JudgePromise(PromiseOf(c.Promise, c.Idempotent), c.Accounting, c.Drained && c.Finished)
 }

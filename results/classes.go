@@ -88,7 +88,7 @@ func classTexts() [numClasses]Class {
 		classReordered: {Name: "reordered", Key: "reordered",
 			Rule: "applied after one of the same key that was started only when this one had been acknowledged"},
 		classUnexpected: {Name: "unexpected", Key: "unexpected",
-			Rule: "applied or answered and never attempted, or with other bytes than were sent"},
+			Rule: "applied, answered or heard of and never attempted, heard of and never applied, or with other bytes"},
 		classTimedOut: {Name: "timed out", Key: "timed_out", Rule: "its client's patience ended"},
 		classTimedOutApplied: {Name: "timed out, applied later", Key: "timed_out_applied",
 			Rule: "timed out, and first applied after its client had let go of it"},

@@ -28,6 +28,8 @@ type HistoryHeader struct {
 	Idempotent bool          `json:"idempotent"`
 	Origin     time.Duration `json:"origin_ns"` // when the load began, on the runtime's clock
 	Warmup     time.Duration `json:"warmup_ns"`
+
+	Subscribers int `json:"subscribers,omitempty"` // who want to hear of every command
 }
 
 // A HistoryEnd is what is only known at the end of a cell.
@@ -47,6 +49,7 @@ const (
 	refusedLine     = "refused"
 	strayLine       = "stray"
 	redeliveredLine = "redelivered"
+	heardLine       = "heard"
 )
 
 // A historyWriter writes a history. Its methods may be called on nil, and then
@@ -62,7 +65,11 @@ type historyWriter struct {
 func newHistoryWriter(config CellConfig) *historyWriter {
 	c := config.Cell
 	h := &historyWriter{out: bufio.NewWriterSize(config.History, historyBuffer), origin: config.Origin}
-	h.json(HistoryHeader{HistorySchema, c.ID, c.Promise, c.Idempotent, config.Origin, c.Load.Warmup})
+	header := HistoryHeader{HistorySchema, c.ID, c.Promise, c.Idempotent, config.Origin, c.Load.Warmup, 0}
+	if c.Heard != nil {
+		header.Subscribers = c.Heard.Subscribers
+	}
+	h.json(header)
 	h.keep(h.out.Flush())
 	return h
 }
@@ -121,6 +128,17 @@ func (h *historyWriter) applied(a Applied) {
 func (h *historyWriter) stray(op uint64) { h.note(strayLine, op) }
 
 func (h *historyWriter) redelivered(op uint64) { h.note(redeliveredLine, op) }
+
+// heard writes that news of an operation reached a subscriber.
+func (h *historyWriter) heard(op uint64, subscriber int) {
+	if h == nil {
+		return
+	}
+	h.begin(heardLine)
+	h.number(op)
+	h.time(time.Duration(subscriber))
+	h.end()
+}
 
 func (h *historyWriter) note(what string, op uint64) {
 	if h == nil {

@@ -17,7 +17,9 @@ import (
 func someHistory(t testing.TB) (string, []HistoryEvent) {
 	t.Helper()
 	var b bytes.Buffer
-	r := NewCellRecorder(CellConfig{Cell: newCell(1), Origin: origin, Seconds: &bytes.Buffer{}, History: &b})
+	cell := newCell(1)
+	cell.Heard = &Heard{Subscribers: 2}
+	r := NewCellRecorder(CellConfig{Cell: cell, Origin: origin, Seconds: &bytes.Buffer{}, History: &b})
 	r.Issue(9)
 	op, other := uint64(4), uint64(0)
 	o := at(1, 1500*time.Millisecond)
@@ -27,6 +29,7 @@ func someHistory(t testing.TB) (string, []HistoryEvent) {
 	}
 	events := []HistoryEvent{
 		{Stray: &op}, {Stray: &other}, {Redelivered: &op},
+		{Heard: &HistoryNotice{4, 1}}, {Heard: &HistoryNotice{0, -1}},
 		{Applied: &Applied{Op: 1, Key: 3, Version: 1 << 60, At: origin + 1, Instance: 1}},
 		{Applied: &Applied{Op: 1, Key: 3, Version: 2, At: origin - 1, Corrupt: true}},
 		{Applied: &Applied{Op: 1<<64 - 1, At: origin, Repeated: true}},
@@ -39,6 +42,8 @@ func someHistory(t testing.TB) (string, []HistoryEvent) {
 			r.Stray(*e.Stray)
 		case e.Redelivered != nil:
 			r.Redelivered(*e.Redelivered)
+		case e.Heard != nil:
+			r.Heard(e.Heard.Op, e.Heard.Subscriber, origin)
 		case e.Applied != nil:
 			r.Applied(*e.Applied)
 		default:
@@ -86,7 +91,7 @@ func TestDamagedHistoriesSayWhereOrThatTheyAreTorn(t *testing.T) {
 		{"with something after the end", head + end + event, "read line 3: something follows the end"},
 		{"with an event that there is not", head + `["done",1]` + "\n" + end, `there is no event "done"`},
 		{"with a field too few", head + `["stray"]` + "\n" + end, "it has 0 fields; want 1"},
-		{"with a kind that there is not", head + strings.Replace(lines[8], "command", "wish", 1) + end,
+		{"with a kind that there is not", head + strings.Replace(lines[10], "command", "wish", 1) + end,
 			`there is no kind "wish"`},
 		{"with an empty line", head + "[]\n" + end, "the line is empty"},
 		{"with an end that is none", head + "{}\n" + end, "neither an event nor the end"},
@@ -126,6 +131,8 @@ func FuzzReadHistory(f *testing.F) {
 				w.stray(*e.Stray)
 			case e.Redelivered != nil:
 				w.redelivered(*e.Redelivered)
+			case e.Heard != nil:
+				w.heard(e.Heard.Op, e.Heard.Subscriber)
 			case e.Applied != nil:
 				if e.Applied.Instance < 0 {
 					return // no recorder writes these

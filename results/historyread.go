@@ -17,6 +17,13 @@ type HistoryEvent struct {
 	Applied     *Applied
 	Stray       *uint64 // an answer to this operation came when nobody waited for it
 	Redelivered *uint64 // a request of this operation reached a service again
+	Heard       *HistoryNotice
+}
+
+// A HistoryNotice is news of an operation that reached a subscriber.
+type HistoryNotice struct {
+	Op         uint64
+	Subscriber int
 }
 
 // A History is what surrounds the events of one.
@@ -112,6 +119,9 @@ func (h *History) event(fields []json.RawMessage) (HistoryEvent, error) {
 	case redeliveredLine:
 		op := new(uint64)
 		return HistoryEvent{Redelivered: op}, into(fields, op)
+	case heardLine:
+		n := &HistoryNotice{}
+		return HistoryEvent{Heard: n}, into(fields, &n.Op, &n.Subscriber)
 	}
 	a := Applied{Corrupt: what == corruptLine, Repeated: what == repeatedLine, Refused: what == refusedLine}
 	var err error

@@ -17,6 +17,7 @@ type Outcome struct {
 	Client   int
 	Kind     Kind
 	Key      uint32
+	Urgent   bool // the client would have it done before what is not
 	Status   Status
 	Class    string // why it is not ok, from a short closed list
 	Due      time.Duration

@@ -24,18 +24,19 @@ type CellRecorder struct {
 	service []lane[Applied]
 	issued  atomic.Uint64
 
-	mu      sync.Mutex // guards all below; taken by the collector, and by events, which are rare
-	cell    *Cell
-	account *account
-	seconds map[int]*openSecond
-	spare   []*openSecond
-	closed  int // seconds below are written
-	out     *bufio.Writer
-	encoder *encoder
-	line    *timelineRecorder // nil unless the cell has faults
-	history *historyWriter    // nil unless the cell keeps one
-	err     error
-	live    Live
+	mu       sync.Mutex // guards all below; taken by the collector, and by events, which are rare
+	cell     *Cell
+	account  *account
+	audience *audience // nil where nobody wants to hear of commands
+	seconds  map[int]*openSecond
+	spare    []*openSecond
+	closed   int // seconds below are written
+	out      *bufio.Writer
+	encoder  *encoder
+	line     *timelineRecorder // nil unless the cell has faults
+	history  *historyWriter    // nil unless the cell keeps one
+	err      error
+	live     Live
 }
 
 // A CellConfig is what a recorder must know of its cell.
@@ -109,6 +110,9 @@ func NewCellRecorder(config CellConfig) *CellRecorder {
 	}
 	if config.History != nil {
 		r.history = newHistoryWriter(config)
+	}
+	if c.Heard != nil {
+		r.audience = newAudience(c.Heard)
 	}
 	return r
 }
@@ -229,6 +233,7 @@ func (r *CellRecorder) gather() {
 			r.outcome(o)
 		}
 	}
+	r.gatherHeard()
 }
 
 // outcome takes one outcome into the counts, the histograms and the account.
@@ -274,6 +279,9 @@ const corruptClass = "corrupt"
 
 // join records when a command was applied, once its outcome is known as well.
 func (r *CellRecorder) join(o Outcome, a Applied) {
+	if r.audience != nil {
+		r.audience.join(o, a, r.measured(o.Due))
+	}
 	if o.Status == OK {
 		r.latency(r.secondOf(o.Due), o, AppliedStage, a.At)
 		if r.measured(o.Due) {
@@ -327,6 +335,7 @@ func (r *CellRecorder) latency(s *openSecond, o Outcome, stage Stage, at time.Du
 		kind[stage.String()] = h
 	}
 	h.Record(d)
+	r.cell.Urgency.record(o, stage, d)
 }
 
 // measured reports whether operations due at the given time count.
@@ -349,6 +358,7 @@ func (r *CellRecorder) Close() error {
 		}
 	}
 	r.account.close()
+	r.closeHeard()
 	r.cell.Accounting = r.account.sums
 	if r.line != nil {
 		r.cell.Timeline = r.line.close()

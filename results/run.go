@@ -65,7 +65,9 @@ type Cell struct {
 	Classes    map[string]int64 `json:"classes"`  // why operations due in the measured time were not ok
 	Accounting Accounting       `json:"accounting"`
 	Stale      Stale            `json:"stale"`
-	Served     []int64          `json:"served,omitempty"` // commands applied by each instance
+	Heard      *Heard           `json:"heard,omitempty"`      // nil where nobody but the client hears of commands
+	Served     []int64          `json:"served,omitempty"`     // commands applied by each instance
+	FrontEnds  []int64          `json:"front_ends,omitempty"` // calls that came to each, where there are several
 	Cost       Cost             `json:"cost"`
 	Pressure   Pressure         `json:"pressure"`
 
@@ -86,6 +88,8 @@ type Cell struct {
 	// Faults are what was made to go wrong, in the order in which it began.
 	Faults   []Fault   `json:"faults,omitempty"`
 	Timeline *Timeline `json:"timeline,omitempty"`
+
+	Urgency *Urgency `json:"urgency,omitempty"` // the latency split; nil where no operation is urgent
 
 	Seconds []Second `json:"-"` // by due time; see Second
 	Events  []Event  `json:"-"`

@@ -58,8 +58,11 @@ type SummaryCell struct {
 	CanaryUS     *SummaryLatency                      `json:"canary_us,omitempty"`
 	CostPerOp    Cost                                 `json:"cost_per_op"`
 	Stale        SummaryStale                         `json:"stale"`
+	Heard        *SummaryHeard                        `json:"heard,omitempty"`
 	Pressure     Pressure                             `json:"pressure"`
 	Served       []int64                              `json:"served,omitempty"`
+	Urgency      *SummaryUrgency                      `json:"urgency,omitempty"`
+	FrontEnds    []int64                              `json:"front_ends,omitempty"`
 }
 
 // A SummaryWindow is a [Window] in figures.
@@ -146,8 +149,10 @@ func (c *Cell) summary() SummaryCell {
 			map[string]map[string]SummaryLatency,
 		), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
 		Idempotent: c.Idempotent, Verdict: c.Verdict, Broken: c.Broken, Windows: c.summaryWindows(),
-		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served,
-		Stale: SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
+		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served, FrontEnds: c.FrontEnds,
+		Urgency: c.Urgency.summary(),
+		Stale:   SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
+		Heard:   c.Heard.summary(),
 	}
 	// Programs iterate over these; an empty object is easier on them than null.
 	if s.Guarantees == nil {

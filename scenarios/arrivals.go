@@ -90,13 +90,23 @@ func (c *Cell) Operation(i uint64) (kind flows.Kind, key int) {
 	return kind, int(hi)
 }
 
+// Urgent reports whether operation number i of a cell is urgent. It has a draw of
+// its own: another share of urgent operations leaves the kinds and the keys of
+// all of them as they are, and what is urgent at one share is at every larger one.
+func (c *Cell) Urgent(i uint64) bool {
+	return unit(draw(mix(c.Seed^urgencyRole), i)) < c.Load.UrgentShare
+}
+
 // SeedFor derives a seed for one role in the cell, such as "service". Cells
 // with the same Seed get the same seed for a role; name the cell in the role
 // where that is not wanted.
 func (c *Cell) SeedFor(role string) uint64 { return derive(c.Seed, role) }
 
-// arrivalsRole tells the stream of arrivals from that of operations.
-const arrivalsRole = 0x61727269_76616c73 // "arrivals"
+// The roles tell the streams of arrivals and of urgency from that of operations.
+const (
+	arrivalsRole = 0x61727269_76616c73 // "arrivals"
+	urgencyRole  = 0x00757267_656e6379 // "urgency"
+)
 
 // golden is 2^64 over the golden ratio, the step of SplitMix64.
 const golden = 0x9e3779b97f4a7c15

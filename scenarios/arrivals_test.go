@@ -164,6 +164,40 @@ func TestKindAndKeyAreIndependent(t *testing.T) {
 	}
 }
 
+func TestWhatIsUrgentHasADrawOfItsOwn(t *testing.T) {
+	const n = 100_000
+	calm := Cell{Seed: 3, Load: Load{CommandShare: 0.5, Keys: 2}}
+	few, many := calm, calm
+	few.Load.UrgentShare, many.Load.UrgentShare = 0.1, 0.3
+	var urgent float64
+	var count [2][2]float64 // of the urgent ones, by kind and key
+	for i := range uint64(n) {
+		kind, key := calm.Operation(i)
+		if k, y := few.Operation(i); k != kind || y != key {
+			t.Fatalf("operation %d is another when some are urgent", i)
+		}
+		switch {
+		case calm.Urgent(i):
+			t.Fatalf("operation %d is urgent; want none", i)
+		case few.Urgent(i) && !many.Urgent(i):
+			t.Fatalf("operation %d is urgent among few and not among many", i)
+		case few.Urgent(i):
+			urgent++
+			count[kind][key]++
+		}
+	}
+	if math.Abs(urgent-n/10) > 6*math.Sqrt(n*0.09) {
+		t.Errorf("%v of %d operations are urgent; want a tenth", urgent, n)
+	}
+	for _, row := range count {
+		for _, got := range row {
+			if math.Abs(got-urgent/4) > 6*math.Sqrt(urgent*3/16) {
+				t.Errorf("the urgent ones fall on kinds and keys as %v; want as many on each", count)
+			}
+		}
+	}
+}
+
 func TestCellsThatDifferInTheFlowDoTheSameWork(t *testing.T) {
 	p := planOf(t, "name: x\nflows: [direct, proxy-sync]\nbrokers: [nats, jetstream]")
 	first := instants(p.Cells[0].Load.Schedule(p.Cells[0].Seed), 10_000)

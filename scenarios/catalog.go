@@ -29,6 +29,10 @@ type Broker struct {
 	Summary string // one phrase
 	Params  []Param
 
+	// Check says what is wrong with a set of parameters each of which is allowed,
+	// and what would be right. A nil function takes them all.
+	Check func(params map[string]string) error
+
 	// Traits says what the broker offers with certain parameters, of which each
 	// is present and within its bounds. A nil function means none.
 	Traits func(params map[string]string) flows.Traits

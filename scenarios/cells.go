@@ -93,6 +93,7 @@ func (b *planner) flows() {
 			b.add(at, "flow %s uses a broker and the scenario names none; want brokers: with %s",
 				name, oneOf("", b.cat.brokerNames()))
 		}
+		b.audience(f)
 	}
 }
 
@@ -112,6 +113,11 @@ func (b *planner) brokers() {
 		}
 		for key, value := range c.Params {
 			b.param(use, path, key, value)
+		}
+		if use.Check != nil {
+			if err := use.Check(use.params); err != nil {
+				b.add(b.place(path), "broker %s cannot be set so: %v", use.Name, err)
+			}
 		}
 		for k, other := range b.choices {
 			if other.Name == use.Name && b.same(other, use) {

@@ -47,6 +47,30 @@ func TestAnEdgeThatIsNotThereIsAnError(t *testing.T) {
 	}
 }
 
+func TestParametersThatContradictEachOtherAreToldWhereTheyStand(t *testing.T) {
+	cat := Catalog{
+		Flows: []flows.Spec{{Name: "a", Uses: flows.UsesBroker}},
+		Brokers: []Broker{{
+			Name:   "b",
+			Params: []Param{{Name: "p", Default: "1", Max: 9}, {Name: "q", Default: "1", Max: 9}},
+			Check: func(p map[string]string) error {
+				if p["p"] != p["q"] {
+					return errors.New("p and q differ; want them equal")
+				}
+				return nil
+			},
+		}},
+	}
+	s, err := Parse("x.yaml", []byte("name: x\nflows: [a]\nbrokers:\n  - b\n  - {name: b, p: 2}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "x.yaml:5:5: broker b cannot be set so: p and q differ; want them equal"
+	if _, err := s.Plan(cat); err == nil || err.Error() != want {
+		t.Errorf("got %v; want %s", err, want)
+	}
+}
+
 func TestCellsHaveDifferentIDsWhateverTheNames(t *testing.T) {
 	cat := Catalog{
 		Flows:   []flows.Spec{{Name: "a", Uses: flows.UsesBroker}, {Name: "a-b", Uses: flows.UsesBroker}},

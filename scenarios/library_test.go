@@ -38,8 +38,13 @@ func TestFindNamesWhatThereIs(t *testing.T) {
 		t.Errorf("Find(stall) is %q, %v; want the scenario", e.Name, err)
 	}
 	_, err := Find("comprae")
-	const want = `library: there is no scenario "comprae"; want all-flows, closed, compare, durable, ` +
-		`floor, round-robin, stale-reads or stall (did you mean compare?)`
+	var names []string
+	for _, e := range Library() {
+		names = append(names, e.Name)
+	}
+	last := len(names) - 1
+	want := `library: there is no scenario "comprae"; want ` + strings.Join(names[:last], ", ") + " or " + names[last] +
+		" (did you mean compare?)"
 	if err == nil || err.Error() != want {
 		t.Errorf("Find(comprae) fails with %v; want %s", err, want)
 	}

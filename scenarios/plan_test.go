@@ -200,8 +200,8 @@ func TestOverridesActAsIfTheFileSaidSo(t *testing.T) {
 				return fmt.Sprint(p.Cells[0].Load.Duration, p.Cells[0].Load.Warmup, p.Seed)
 			}, "1h30m 0s 9"},
 		{"quick", Quick(), func(p *Plan) any {
-			return fmt.Sprint(p.Cells[0].Load.Warmup, p.Cells[0].Load.Duration, p.Cells[0].Load.Drain)
-		}, "500ms 2s 2s"},
+			return fmt.Sprint(p.Cells[0].Load.Warmup, p.Cells[0].Load.Duration)
+		}, "500ms 2s"},
 	} {
 		if got := tt.got(planOf(t, text, tt.set...)); got != tt.want {
 			t.Errorf("%s: got %v; want %v", tt.about, got, tt.want)
@@ -233,8 +233,8 @@ func TestErrorsOfOverridesNameTheFlag(t *testing.T) {
 		{"what does not fit the file", []Override{SetSeed(1), SetRate(100)},
 			"--rate: load.rate_per_s does not go with load.arrivals closed; want constant or poisson there, " +
 				"or rate_per_s taken out"},
-		{"what contradicts the file", append(Quick(), SetSeed(1)),
-			"--quick: load.timeout 5s is longer than drain 2s, which the last operations need to end in; " +
+		{"what contradicts the file", []Override{SetSeed(1), {Path: "drain", Value: "2s"}},
+			"--set drain: load.timeout 5s is longer than drain 2s, which the last operations need to end in; " +
 				"want at most as long"},
 		{"a duration without unit", []Override{SetSeed(1), {Path: "warmup", Value: "3"}},
 			"--set warmup: warmup is 3, without a unit; want 3s, or another duration from 0s to 1h"},

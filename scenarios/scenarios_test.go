@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"strconv"
 
 	"flowbench/flows"
@@ -12,6 +13,13 @@ func libraryCatalog() Catalog {
 	cat.Flows = nil
 	for _, f := range flows.All() {
 		cat.Flows = append(cat.Flows, f.Spec())
+	}
+	for name, params := range map[string][]Param{
+		"jetstream": {{Name: "prefetch", Summary: "messages on the way", Default: "50", Min: 1, Max: 10000}},
+		"rabbitmq":  {{Name: "max_priority", Summary: "x-max-priority", Default: "0", Max: 10}},
+	} {
+		i := slices.IndexFunc(cat.Brokers, func(b Broker) bool { return b.Name == name })
+		cat.Brokers[i].Params = append(cat.Brokers[i].Params, params...)
 	}
 	return cat
 }

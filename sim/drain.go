@@ -19,10 +19,12 @@ func (d *driver) settle(ctx context.Context) {
 	}
 }
 
-// drain waits until all that was accepted has been applied, or until it is
-// proven that nothing more will be: the service is idle and the broker says
-// twice that nothing waits, or, where it cannot tell, nothing has happened for a
-// while. It reports false if the time for it ended first.
+// drain waits until all that was accepted has been applied and all who want to
+// have heard of it, or until it is proven that nothing more will be: the service
+// is idle and the broker says twice that nothing waits, or, where it cannot tell,
+// nothing has happened for a while. News is on its way even when no broker has it
+// any more, so it is waited for that while too. It reports false if the time for
+// it ended first.
 func (d *driver) drain(ctx context.Context) bool {
 	deadline := d.runtime.Now() + time.Duration(d.cell.Load.Drain)
 	var empty int
@@ -30,11 +32,12 @@ func (d *driver) drain(ctx context.Context) bool {
 	for {
 		d.recorder.Collect(d.runtime.Now())
 		idle := d.service.Busy() == 0
-		if idle && d.recorder.Undecided() == 0 {
+		unheard, notices := d.recorder.Unheard()
+		if idle && unheard == 0 && d.recorder.Undecided() == 0 {
 			return true
 		}
 		now := d.runtime.Now()
-		if done := d.service.Handled(); !idle || done != lastBusy {
+		if done := d.service.Handled() + notices; !idle || done != lastBusy {
 			lastWork, lastBusy = now, done
 		}
 		proven, told := d.brokerEmpty(ctx)
@@ -44,7 +47,8 @@ func (d *driver) drain(ctx context.Context) bool {
 		default:
 			empty++
 		}
-		if told && empty >= 2 || !told && now-lastWork >= quietTime {
+		quiet := now-lastWork >= quietTime
+		if told && empty >= 2 && (unheard == 0 || quiet) || !told && quiet {
 			return true
 		}
 		if now >= deadline || d.runtime.Sleep(ctx, lookEvery*4) != nil {

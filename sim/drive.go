@@ -75,6 +75,7 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 	if err == nil {
 		err = ctx.Err()
 	}
+	result.FrontEnds = w.edge.shares()
 	result.Finished = err == nil
 	d.measure.complete(result, w.flow.Spec(), w.simulated)
 	result.Judge()
@@ -139,6 +140,7 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 		body = service.NewPayload(id, d.cell.Load.PayloadBytes)
 	}
 	op := flows.NewOp(d.runtime, id, kind, service.KeyName(key), body)
+	op.Urgent = d.cell.Urgent(id)
 	own := &d.told[client]
 	var before wrote
 	if kind == flows.Command {
@@ -152,7 +154,7 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 	cancel()
 	ended := d.runtime.Now()
 	o := results.Outcome{
-		Op: id, Client: lane, Kind: results.Kind(kind), Key: uint32(key), Due: due,
+		Op: id, Client: lane, Kind: results.Kind(kind), Key: uint32(key), Urgent: op.Urgent, Due: due,
 		Started: op.At(flows.Started), Accepted: op.At(flows.Accepted), Answered: op.At(flows.Answered),
 		Ended: ended,
 	}

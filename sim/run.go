@@ -81,7 +81,7 @@ func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
 	}
 	real, seen := realm{drivers: e.Drivers}, make(map[string]bool)
 	for _, c := range p.Cells {
-		d, err := real.driver(c.Broker)
+		d, err := real.driverOf(c.Broker)
 		if err != nil {
 			return err
 		}

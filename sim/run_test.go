@@ -21,6 +21,7 @@ import (
 	"flowbench/sim/broker/membroker"
 	"flowbench/sim/edge"
 	"flowbench/sim/edge/httpedge"
+	"flowbench/sim/edge/wsedge"
 	"flowbench/sim/wire"
 )
 
@@ -33,7 +34,7 @@ func plan(t *testing.T, text string) *scenarios.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := scenarios.Catalog{Edges: []scenarios.Edge{{Name: "rest"}}}
+	c := scenarios.Catalog{Edges: []scenarios.Edge{{Name: "rest"}, {Name: "ws", Sockets: true}}}
 	for _, f := range flows.All() {
 		c.Flows = append(c.Flows, f.Spec())
 	}
@@ -67,7 +68,8 @@ func testDrivers() []broker.Driver {
 
 func engine(t *testing.T) *sim.Engine {
 	return &sim.Engine{
-		RunID: "test", Flows: flows.All(), Drivers: testDrivers(), Edges: []edge.Driver{httpedge.Driver()},
+		RunID: "test", Flows: flows.All(), Drivers: testDrivers(),
+		Edges:   []edge.Driver{httpedge.Driver(), wsedge.Driver()},
 		Dial:    wire.Loopback(),
 		Sources: &sim.Sources{Default: map[string]string{"absent": "absent://127.0.0.1"}},
 		Log:     slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
@@ -118,8 +120,10 @@ flows:
   - direct
   - hybrid-sync
   - hybrid-async
+  - fan-out
+  - websocket
 brokers: [mem]
-load: {arrivals: poisson, rate_per_s: 200, clients: 3, keys: 20}
+load: {arrivals: poisson, rate_per_s: 200, clients: 3, subscribers: 2, keys: 20}
 warmup: 200ms
 duration: 800ms
 service: {instances: 2, workers: 4, time: {distribution: constant, mean: 200us}}
@@ -144,6 +148,8 @@ func TestEveryFlowAccountsForEveryOperation(t *testing.T) {
 		"proxy-sync-mem":     {"command": "applied answered", "query": "answered"},
 		"proxy-async-mem":    {"command": "accepted applied answered", "query": "answered"},
 		"direct":             {"command": "applied answered", "query": "answered"},
+		"fan-out-mem":        {"command": "accepted applied", "query": "accepted answered"},
+		"websocket-mem":      {"command": "accepted applied answered", "query": "answered"},
 	}
 	if len(run.Cells) != len(stages) {
 		t.Fatalf("%d cells; want %d", len(run.Cells), len(stages))
@@ -172,7 +178,7 @@ func TestEveryFlowAccountsForEveryOperation(t *testing.T) {
 					t.Errorf("%s has the stages %q; want %q", kind, got, want)
 				}
 			}
-			usesBroker, usesHTTP := c.Broker != "", !strings.HasPrefix(c.Flow, "async-")
+			usesBroker, usesHTTP := c.Broker != "", !strings.HasPrefix(c.Flow, "async-") && c.Flow != "fan-out"
 			if (c.Cost.BrokerMsgs != nil) != usesBroker || (c.Cost.HTTPRequests != nil) != usesHTTP {
 				t.Errorf("costs are %+v; want those of the parts that the flow uses", c.Cost)
 			}

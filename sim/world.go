@@ -16,6 +16,7 @@ import (
 	"flowbench/scenarios"
 	"flowbench/sim/broker"
 	"flowbench/sim/edge"
+	"flowbench/sim/edge/balance"
 	"flowbench/sim/service"
 )
 
@@ -26,6 +27,7 @@ type world struct {
 	cell    scenarios.Cell
 	flow    flows.Flow
 	session broker.Session // nil for flows without a broker
+	edge    *watchedEdge   // nil for flows without an edge
 	service *service.Service
 	clients []flows.Client
 	history io.Writer          // nil unless the cell keeps one
@@ -111,28 +113,36 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 				Interval: time.Duration(c.Polling.Interval), Max: time.Duration(c.Polling.Max),
 				Backoff: c.Polling.Backoff,
 			},
-			FrontEnds: c.FrontEnds.Count, Subscribers: c.Load.Subscribers,
+			FrontEnds: c.FrontEnds.Count, Subscribers: c.Load.Subscribers, Clients: c.Load.Clients,
 		},
 		Log:   w.engine.Log.With("cell", c.ID),
 		Stray: func(op uint64) { w.recorder.Load().Stray(op) },
 
 		Redelivered: func(op uint64) { w.recorder.Load().Redelivered(op) },
+		Heard:       func(op uint64, subscriber int) { w.recorder.Load().Heard(op, subscriber, w.runtime.Now()) },
+	}
+	if spec.Tells == flows.Watchers && c.Load.Subscribers > 0 {
+		for i := range c.Load.Keys {
+			env.Settings.Keys = append(env.Settings.Keys, service.KeyName(i))
+		}
 	}
 	if spec.Uses.Has(flows.UsesEdge) {
-		open, err := w.edge(c.Edge)
+		open, err := w.edgeOf(c.Edge)
 		if err != nil {
 			return env, err
 		}
-		env.Edge = open(edge.Config{
+		w.edge = &watchedEdge{Edge: open(edge.Config{
 			Timeout: time.Duration(c.Load.Timeout), MaxBody: int64(c.Load.PayloadBytes) + bodyHeadroom,
 			Socket: spec.Uses.Has(flows.UsesSocket), LeastPending: c.FrontEnds.Balancer == scenarios.LeastPending,
 			ConnectionsPerClient: c.Load.ConnectionsPerClient, Dial: w.engine.Dial, Meter: &w.edgeMeter, Log: env.Log,
-		})
+			Health: balance.Defaults(), Notify: w.balanced,
+		})}
+		env.Edge = w.edge
 	}
 	if !spec.Uses.Has(flows.UsesBroker) {
 		return env, nil
 	}
-	driver, err := w.driver(c.Broker)
+	driver, err := w.driverOf(c.Broker)
 	if err != nil {
 		return env, err
 	}
@@ -144,8 +154,8 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 // bodyHeadroom is how much larger than its payload a body may be.
 const bodyHeadroom = 64 << 10
 
-// driver returns the driver of a name, and nil for no name.
-func (r realm) driver(name string) (*broker.Driver, error) {
+// driverOf returns the driver of a name, and nil for no name.
+func (r realm) driverOf(name string) (*broker.Driver, error) {
 	if name == "" {
 		return nil, nil
 	}
@@ -157,8 +167,8 @@ func (r realm) driver(name string) (*broker.Driver, error) {
 	return nil, fmt.Errorf("open cell: no broker is named %q", name)
 }
 
-// edge returns what opens the edge of a name.
-func (r realm) edge(name string) (func(edge.Config) flows.Edge, error) {
+// edgeOf returns what opens the edge of a name.
+func (r realm) edgeOf(name string) (func(edge.Config) flows.Edge, error) {
 	for _, d := range r.edges {
 		if d.Name == name {
 			return d.Open, nil
@@ -279,7 +289,11 @@ func (w *world) describe() *results.Cell {
 			Warmup: time.Duration(c.Load.Warmup), Measured: time.Duration(c.Load.Duration),
 		},
 		Settings: w.settings(),
+		Urgency:  w.urgency(),
 		Served:   make([]int64, c.Service.Instances),
+	}
+	if n := c.Load.Subscribers; spec.Tells != flows.Nobody && n > 0 {
+		r.Heard = &results.Heard{Subscribers: n}
 	}
 	if w.session == nil {
 		return r
@@ -309,12 +323,16 @@ func (w *world) settings() map[string]string {
 		"clients":  fmt.Sprint(c.Load.Clients),
 		"inflight": fmt.Sprintf("at most %d", c.Load.MaxInFlight),
 	}
+	if n := c.Load.Subscribers; n > 0 && w.flow.Spec().Tells != flows.Nobody {
+		s["subscribers"] = fmt.Sprint(n)
+	}
 	if c.Service.ErrorRate > 0 {
 		s["refused"] = fmt.Sprintf("%.3g %% of the requests", 100*c.Service.ErrorRate)
 	}
 	if st := c.Service.Stall; st != nil {
 		s["stall"] = fmt.Sprintf("%v every %v", st.For, st.Every)
 	}
+	w.describeFronts(s)
 	for _, a := range w.flow.Spec().Axes {
 		if a.Value == "poll" {
 			s["polling"] = fmt.Sprintf("first after %v, then %.3g times longer, at most %v",

@@ -63,6 +63,12 @@ func flowsDoc(t *testing.T) []byte {
 		if s.Needs != 0 {
 			fmt.Fprintf(&b, "\nIt needs a broker with: %v.\n", s.Needs)
 		}
+		switch s.Tells {
+		case flows.Everyone:
+			fmt.Fprint(&b, "\n`load.subscribers`, at least one, hear of every command.\n")
+		case flows.Watchers:
+			fmt.Fprint(&b, "\nEach key is watched by `load.subscribers` clients; there may be none.\n")
+		}
 		b.Write(diagramsDoc(told[i]))
 	}
 	b.Write(edgesDoc())
@@ -85,7 +91,8 @@ func parts(p flows.Parts) string {
 	for _, part := range []struct {
 		part flows.Parts
 		word string
-	}{{flows.UsesBroker, "broker"}, {flows.UsesEdge, "edge"}, {flows.UsesStore, "store"}} {
+	}{{flows.UsesBroker, "broker"}, {flows.UsesEdge, "edge"}, {flows.UsesStore, "store"},
+		{flows.UsesSocket, "socket"}} {
 		if p.Has(part.part) {
 			words = append(words, part.word)
 		}

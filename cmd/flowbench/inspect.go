@@ -98,7 +98,11 @@ func listBrokers(w io.Writer) error {
 func listEdges(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, e := range drivers.Edges() {
-		fmt.Fprintf(tw, "%s\t%s\n", e.Name, e.Summary)
+		sockets := "no sockets"
+		if e.Sockets {
+			sockets = "sockets"
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", e.Name, sockets, e.Summary)
 	}
 	return tw.Flush()
 }

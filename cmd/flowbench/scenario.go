@@ -147,6 +147,9 @@ func catalog() scenarios.Catalog {
 		b := scenarios.Broker{Name: d.Name, Summary: d.Summary, Traits: func(params map[string]string) flows.Traits {
 			return d.Traits(broker.Params(params))
 		}}
+		if d.Check != nil {
+			b.Check = func(params map[string]string) error { return d.Check(broker.Params(params)) }
+		}
 		for _, p := range d.Params {
 			b.Params = append(b.Params, scenarios.Param{
 				Name: p.Name, Summary: p.Summary, Default: p.Default, Values: p.Values, Min: p.Min, Max: p.Max,

@@ -16,7 +16,7 @@ import (
 // A Figure is one plot, ready to be drawn.
 type Figure struct {
 	Name    string // of its files, such as intervals-command
-	Section string // what it is about: intervals, percentiles, histograms, over-time, send-lag
+	Section string // what it is about: intervals, percentiles, histograms, over-time, urgency, send-lag
 	Title   string
 	Caption string // how to read it
 	Alt     string // what it shows, in numbers, for those who do not see it
@@ -31,7 +31,7 @@ func All(run *results.Run) []Figure {
 	labels := words.Labels(run)
 	var figures []Figure
 	for _, draw := range []func(*results.Run, []string, results.Kind) (Figure, bool){
-		intervals, percentiles, histograms, overTime,
+		intervals, percentiles, histograms, overTime, urgency,
 	} {
 		for _, k := range results.Kinds() {
 			if f, ok := draw(run, labels, k); ok {

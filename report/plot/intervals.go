@@ -115,14 +115,7 @@ type row struct {
 
 // rowsOf returns the rows in the order of their second quantile, then by name.
 func rowsOf(all []series, quantiles []float64) []row {
-	rows := make([]row, 0, len(all))
-	for _, s := range all {
-		r := row{name: s.name, n: s.hist.N(), faint: !s.cell.Valid}
-		for _, p := range quantiles {
-			r.values = append(r.values, words.QuantileOf(s.hist, p))
-		}
-		rows = append(rows, r)
-	}
+	rows := inOrder(all, quantiles)
 	slices.SortStableFunc(rows, func(a, b row) int {
 		return cmp.Or(cmp.Compare(a.values[1].Value, b.values[1].Value), cmp.Compare(a.name, b.name))
 	})

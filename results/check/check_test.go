@@ -27,8 +27,12 @@ const (
 type (
 	stray       uint64
 	redelivered uint64
-	heal        time.Duration // since the load began
-	collect     struct{}
+	heard       struct {
+		op         uint64
+		subscriber int
+	}
+	heal    time.Duration // since the load began
+	collect struct{}
 )
 
 // A story is what happens in a cell.
@@ -50,6 +54,7 @@ func tell(t failer, s story) (*results.Cell, *check.Judgement) {
 			Arrivals: "poisson", Clients: 4, Timeout: time.Second, Warmup: warmup, Measured: 4 * time.Second,
 		},
 	}
+	cell.Heard = &results.Heard{Subscribers: 2}
 	var history, seconds bytes.Buffer
 	r := results.NewCellRecorder(results.CellConfig{
 		Cell: cell, Origin: origin, Faults: len(s.faults) > 0, Seconds: &seconds, History: &history,
@@ -65,6 +70,8 @@ func tell(t failer, s story) (*results.Cell, *check.Judgement) {
 			r.Stray(uint64(step))
 		case redelivered:
 			r.Redelivered(uint64(step))
+		case heard:
+			r.Heard(step.op, step.subscriber, origin)
 		case heal:
 			r.FaultHealed(time.Duration(step))
 		case collect:
@@ -239,6 +246,17 @@ func mutations() []mutation {
 		}, map[string]int64{"unexpected": 1}, "any flow: unexpected 1 times"},
 		{"an answer comes that nobody asked for", func(s *story) { s.add(stray(99)) },
 			map[string]int64{"unexpected": 1}, "any flow: unexpected 1 times"},
+		{"somebody hears of a command", func(s *story) { s.add(heard{7, 1}, heard{7, 1}, heard{7, 0}) }, nil, ""},
+		{"somebody hears of what was not attempted", func(s *story) { s.add(heard{99, 1}) },
+			map[string]int64{"unexpected": 1}, "any flow: unexpected 1 times"},
+		{"somebody hears who does not want to", func(s *story) { s.add(heard{7, 2}) },
+			map[string]int64{"unexpected": 1}, "any flow: unexpected 1 times"},
+		{"both hear of a command that was never applied", func(s *story) {
+			s.application(7, never)
+			s.outcome(7, failed)
+			s.add(heard{7, 0}, heard{7, 1})
+		}, map[string]int64{"unexpected": 1, "failed": 1, "ok": -1, "acknowledged": -1, "applied": -1},
+			"any flow: unexpected 1 times"},
 		{"a client is answered twice", func(s *story) { s.add(stray(7)) },
 			map[string]int64{"reply_duplicated": 1, "late_answers": 1}, ""},
 		{"a client is answered three times", func(s *story) {
@@ -509,7 +527,9 @@ func randomDirty(t *rapid.T) story {
 		op := uint64(rapid.IntRange(0, int(n)+1).Draw(t, "op"))
 		at := origin + time.Duration(rapid.IntRange(1, 3500).Draw(t, "at"))*ms
 		key := uint32(rapid.IntRange(0, 2).Draw(t, "key"))
-		switch rapid.IntRange(0, 5).Draw(t, "step") {
+		switch rapid.IntRange(0, 6).Draw(t, "step") {
+		case 4:
+			s.add(heard{op, rapid.IntRange(-1, 2).Draw(t, "subscriber")})
 		case 0:
 			s.add(stray(op))
 		case 1:

@@ -36,6 +36,7 @@ type operation struct {
 	repeated     int64
 	redelivered  int64
 	strays       int64
+	heard        bool // by somebody who wants to hear of commands
 }
 
 // A judge holds a whole history.
@@ -43,6 +44,7 @@ type judge struct {
 	history    *results.History
 	operations map[uint64]*operation
 	corrupt    []results.Applied
+	notices    []results.HistoryNotice
 	dropped    []results.Outcome
 	j          *Judgement
 }
@@ -64,6 +66,7 @@ func Judge(r io.Reader) (*Judgement, error) {
 			g.j.Windows = make(map[string]*results.Window)
 		}
 	}
+	g.hear(issued)
 	for id, op := range g.operations {
 		g.operation(op, id > 0 && id <= issued)
 	}
@@ -100,6 +103,8 @@ func (g *judge) gather(e results.HistoryEvent) {
 		g.of(e.Outcome.Op).outcome = e.Outcome
 	case e.Stray != nil:
 		g.of(*e.Stray).strays++
+	case e.Heard != nil:
+		g.notices = append(g.notices, *e.Heard)
 	case e.Redelivered != nil:
 		g.of(*e.Redelivered).redelivered++
 	case e.Applied.Corrupt:
@@ -144,6 +149,20 @@ func (g *judge) operation(op *operation, exists bool) {
 		g.outcome(op, &a)
 	}
 	g.add(op.outcome, a)
+	done := op.outcome != nil && op.outcome.Kind == results.Command && len(op.applications) > 0
+	g.j.Accounting.Unexpected += one(op.heard && !done) // news of what never happened
+}
+
+// hear adds to each operation that somebody heard of it. Nobody can have heard of
+// what was not issued, and nobody but the subscribers should hear anything.
+func (g *judge) hear(issued uint64) {
+	for _, n := range g.notices {
+		if n.Op == 0 || n.Op > issued || n.Subscriber < 0 || n.Subscriber >= g.history.Subscribers {
+			g.j.Accounting.Unexpected++
+			continue
+		}
+		g.of(n.Op).heard = true
+	}
 }
 
 // outcome adds to a what follows from the outcome of an operation.

@@ -32,6 +32,10 @@ type Driver struct {
 	Server  string // which --broker-url serves it ("nats", "rabbitmq"), or empty if it lives in this process
 	Traits  func(Params) flows.Traits
 
+	// Check says what is wrong with parameters that contradict each other, and what
+	// would be right: "...; want queue: classic". A nil function takes them all.
+	Check func(Params) error
+
 	// Wants says what certain parameters ask of the server itself, as its embedder
 	// knows it: "sync-always". Empty, and a nil function, ask for nothing. What
 	// somebody else's server is set to cannot be known, so it cannot be asked.
@@ -86,6 +90,7 @@ type Guarantees struct {
 	Prefetch    string `json:"prefetch"`    // how many unacknowledged messages a consumer holds
 	Redelivery  string `json:"redelivery"`  // what happens to unacknowledged messages
 	Dedup       string `json:"dedup"`       // whether a repeated message id is stored again
+	Priority    string `json:"priority"`    // how urgent messages overtake the others in a queue
 }
 
 // Config is what a driver needs to open a session.

@@ -33,6 +33,7 @@ func Models(k *des.Kernel, m scenarios.Model, seed uint64) ([]broker.Driver, []e
 		edges[i].Open = func(c edge.Config) flows.Edge {
 			return modeledge.New(k, modeledge.Config{
 				Link: draw(m.Distribution, time.Duration(m.Link)), MaxBody: c.MaxBody, Seed: seed,
+				LeastPending: c.LeastPending, Meter: c.Meter,
 			})
 		}
 	}
@@ -54,6 +55,9 @@ func like(params []broker.Param, t flows.Traits, m scenarios.Model) broker.Param
 	}
 	if t.Has(flows.Confirms) {
 		p["confirm"] = "each"
+	}
+	if t.Has(flows.Priorities) {
+		p["order"] = "urgent-first"
 	}
 	if t.Has(flows.Dedups) {
 		p["dedup_ms"] = strconv.FormatInt(dedupWindow.Milliseconds(), 10)

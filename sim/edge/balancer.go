@@ -4,64 +4,280 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"flowbench/flows"
+	"flowbench/sim/edge/balance"
 )
 
-// A balancer is a reverse proxy that hands every request to the next of its
-// backends in turn. A connection that a request turns over to another protocol
-// stays with the backend that took the request.
+// A balancer is a reverse proxy that hands every request to one of several
+// backends. A connection that a request turns over to another protocol stays
+// with the backend that took the request, and counts as a request under way
+// until it ends.
 type balancer struct {
+	part      string
 	proxy     *httputil.ReverseProxy
-	transport *http.Transport
-	backends  []*url.URL
-	turn      atomic.Uint64
+	transport *http.Transport // for requests
+	checks    *http.Transport
+	health    balance.Health
+	backends  []string // addresses
 	meter     *Meter
+	notify    func(Event)
+
+	mu   sync.Mutex // held for a pick: two at once must not both take the idlest
+	pool *balance.Pool
 }
 
-func newBalancer(w *Web, addresses []string) *balancer {
-	b := &balancer{transport: w.Transport(0), meter: w.config.Meter}
-	for _, a := range addresses {
-		b.backends = append(b.backends, &url.URL{Scheme: "http", Host: a})
+// An Event is something that a balancer does about a backend.
+type Event struct {
+	Kind    EventKind
+	Part    string // the name that the backend listens under with others
+	Backend int
+	Detail  string // why, for people
+}
+
+// An EventKind names an [Event] in results.
+type EventKind string
+
+// The events.
+const (
+	Ejected  EventKind = "ejected"  // the backend gets no requests for the time being
+	Returned EventKind = "returned" // it gets requests again
+)
+
+func newBalancer(w *Web, part string, addresses []string) *balancer {
+	b := &balancer{
+		part: part, transport: w.Transport(0), health: w.config.Health.OrDefaults(), backends: addresses,
+		meter: w.config.Meter, notify: w.config.Notify,
+		// A check makes a connection of its own: one that was kept would not tell
+		// that nobody is accepted any more. It is not counted as traffic of the edge.
+		checks: &http.Transport{DialContext: w.config.Dial, DisableKeepAlives: true, DisableCompression: true},
 	}
+	if b.notify == nil {
+		b.notify = func(Event) {}
+	}
+	b.pool = balance.New(len(addresses), w.config.LeastPending, b.health)
 	b.proxy = &httputil.ReverseProxy{
-		Rewrite:      b.rewrite,
-		Transport:    b.transport,
+		Rewrite:      rewrite,
+		Transport:    b,
 		BufferPool:   &buffers{pool: sync.Pool{New: func() any { return new([bufferBytes]byte) }}},
 		ErrorHandler: b.fail,
 	}
 	return b
 }
 
-// ServeHTTP implements [http.Handler].
-func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.proxy.ServeHTTP(w, r) }
+// A trip is a request on its way through a balancer.
+type trip struct{ backend int } // that has it under way, or balance.None
 
-func (b *balancer) rewrite(r *httputil.ProxyRequest) {
-	b.meter.Requests.Add(1)
-	r.SetURL(b.backends[b.turn.Add(1)%uint64(len(b.backends))])
+type tripKey struct{}
+
+// ServeHTTP implements [http.Handler].
+func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t := &trip{balance.None}
+	defer b.take(t, nil) // also when the proxy panics because a client has gone
+	b.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tripKey{}, t)))
+}
+
+// take moves t to the backend that pick chooses, or away from all of them.
+func (b *balancer) take(t *trip, pick func(left int) (int, bool)) (ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := t.backend
+	if left != balance.None {
+		b.pool.Leave(left)
+		t.backend = balance.None
+	}
+	if pick != nil {
+		t.backend, ok = pick(left)
+	}
+	return ok
+}
+
+func rewrite(r *httputil.ProxyRequest) {
 	r.Out.Host = r.In.Host // a page's origin is compared with what its browser asked for
 	r.SetXForwarded()
 }
 
-// fail answers for a backend that did not. Only a refused connection is certain
-// not to have carried the request.
-func (b *balancer) fail(w http.ResponseWriter, _ *http.Request, err error) {
+var errNoBackend = errors.New("no backend is well")
+
+// RoundTrip implements [http.RoundTripper] for the proxy, whose requests it may
+// change.
+//
+// A request that was refused was certainly not sent, so another backend gets
+// it, once. Nothing else is sent a second time: nobody knows what became of it.
+// The transport by itself would repeat a request that it takes for idempotent
+// when a connection that was kept turns out to be closed. Where that is a
+// request to read something it may.
+func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
+	t := r.Context().Value(tripKey{}).(*trip)
+	if r.Body == nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		r.Body = http.NoBody
+	}
+	var body *sparedBody
+	if r.Body != nil {
+		body = &sparedBody{ReadCloser: r.Body}
+		r.Body = body
+	}
+	if !b.take(t, b.pool.Take) {
+		return nil, errNoBackend
+	}
+	b.meter.Requests.Add(1)
+	resp, err := b.try(r, t.backend, body)
+	if refused(err) && r.Context().Err() == nil && b.take(t, b.pool.Take) {
+		resp, err = b.try(r, t.backend, body)
+	}
+	return resp, err
+}
+
+// refused reports whether nobody accepted the connection for a request.
+func refused(err error) bool {
+	var undialled *dialError
+	return errors.As(err, &undialled) && errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// try sends a request to a backend and judges the backend by what comes of it.
+// A client that gives up, or whose body breaks off, says nothing about it.
+func (b *balancer) try(r *http.Request, backend int, body *sparedBody) (*http.Response, error) {
+	r.URL.Scheme, r.URL.Host = "http", b.backends[backend]
+	resp, err := b.transport.RoundTrip(r)
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case err == nil:
+		well := resp.StatusCode < http.StatusInternalServerError || resp.Header.Get("Content-Type") == problemType
+		b.judge(backend, well, "bare status "+resp.Status)
+	case r.Context().Err() == nil && !body.broke():
+		b.judge(backend, false, err.Error())
+	}
+	return resp, err
+}
+
+// judge counts a request for or against a backend. Why is only read if the
+// backend was not well.
+func (b *balancer) judge(backend int, well bool, why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pool.Requested(backend, well) {
+		b.notify(Event{Ejected, b.part, backend, "requests fail: " + why})
+	}
+}
+
+// watch checks a backend until ctx is done.
+func (b *balancer) watch(ctx context.Context, backend int, check func(context.Context) error) {
+	ticker := time.NewTicker(b.health.Interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		within, cancel := context.WithTimeout(ctx, b.health.Timeout)
+		err := check(within)
+		cancel()
+		if ctx.Err() != nil {
+			return // the check may have been cut short
+		}
+		b.checked(backend, err)
+	}
+}
+
+// checked acts on a check of a backend.
+func (b *balancer) checked(backend int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch changed := b.pool.Checked(backend, err == nil); {
+	case changed && err == nil:
+		b.notify(Event{Returned, b.part, backend, "checks pass"})
+	case changed:
+		b.notify(Event{Ejected, b.part, backend, "checks fail: " + err.Error()})
+	}
+}
+
+// healthPath is where every server says that it is there.
+const healthPath = "/healthz"
+
+// check asks whether a server is there.
+func (b *balancer) check(ctx context.Context, address string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+healthPath, nil)
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	resp, err := b.checks.RoundTrip(r)
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	_ = resp.Body.Close() // the status says it all
+	if resp.StatusCode != http.StatusNoContent {
+		return fmt.Errorf("check: status %s", resp.Status)
+	}
+	return nil
+}
+
+// watchAll checks all backends until the function that it returns is called,
+// which waits for the checks to end.
+func (b *balancer) watchAll() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	for i, address := range b.backends {
+		watching.Go(func() {
+			b.watch(ctx, i, func(ctx context.Context) error { return b.check(ctx, address) })
+		})
+	}
+	return func() {
+		cancel()
+		watching.Wait()
+	}
+}
+
+// fail answers for a backend that did not. Only without a connection is it
+// certain that the request was not sent.
+func (b *balancer) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var undialled *dialError
+	switch {
+	case errors.Is(err, errNoBackend):
+		err = flows.Fail(flows.Unreachable, fmt.Errorf("pick a backend: %w", err))
+	case refused(err):
 		err = flows.Fail(flows.Refused, fmt.Errorf("reach a backend: %w", err))
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case r.Context().Err() != nil:
 		err = flows.Unknown(flows.Timeout, fmt.Errorf("await a backend: %w", err))
+	case errors.As(err, &undialled):
+		err = flows.Fail(flows.Unreachable, fmt.Errorf("reach a backend: %w", err))
 	default:
 		err = flows.Unknown(flows.Disconnected, fmt.Errorf("await a backend: %w", err))
 	}
 	WriteProblem(w, err)
 }
+
+// A sparedBody is the body of a client's request. It survives that a transport
+// which could not connect closes it, so that another backend can have it; the
+// proxy closes what is under it. It knows if the client has not sent all of it.
+//
+// It is also what keeps a transport from sending a request without a body again
+// that is not there to read something: it cannot know that there is none.
+type sparedBody struct {
+	io.ReadCloser
+	failed atomic.Bool
+}
+
+// Read implements [io.Reader].
+func (s *sparedBody) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.failed.Store(true)
+	}
+	return n, err
+}
+
+// Close implements [io.Closer] by doing nothing.
+func (s *sparedBody) Close() error { return nil }
+
+// broke reports whether the client failed to send all of its body; nil is none.
+func (s *sparedBody) broke() bool { return s != nil && s.failed.Load() }
 
 const bufferBytes = 32 << 10
 

@@ -15,6 +15,20 @@
 // nothing of it. They answer with problem documents (RFC 9457) or with bare
 // status codes, and [ReadProblem] understands both.
 //
+// A part with several backends has a load balancer before them, which is a
+// reverse proxy with a connection pool of its own. Package balance says which
+// backend it picks, and when one is ejected or comes back. It learns how they
+// are in two ways. It checks them: every server answers GET /healthz by itself,
+// without its endpoint, so that a service that is slow is not taken for one that
+// is gone. And it looks at what becomes of requests: a connection that is refused
+// or breaks, and a status from 500 on without a problem document, count against a
+// backend; a problem document is an answer, and a client that gives up says
+// nothing about anybody. A refused request goes to another backend, once,
+// because it was certainly not sent. Nothing else is sent again. Where no backend
+// is well the answer is 503, and a certain failure. Checks are neither requests
+// nor traffic of the edge in its [Meter].
+// Edges over sockets have in common what package socket holds.
+//
 // Everything listens on loopback, and everything is bounded: bodies, headers,
 // and the time that anything may take.
 package edge
@@ -27,6 +41,7 @@ import (
 	"time"
 
 	"flowbench/flows"
+	"flowbench/sim/edge/balance"
 	"flowbench/sim/wire"
 )
 
@@ -44,7 +59,9 @@ type Config struct {
 	MaxBody              int64         // bytes of a request or answer body, as the flow sees it
 	Socket               bool          // everything of a client goes over one socket; for edges that have sockets
 	LeastPending         bool          // balancers pick who has the fewest requests under way, and not each in turn
-	ConnectionsPerClient int           // at most; 0 for as many as there are calls at once
+	Health               balance.Health
+	Notify               func(Event) // told of what balancers do, in order; must not wait; may be nil
+	ConnectionsPerClient int         // at most; 0 for as many as there are calls at once
 	Dial                 wire.Dialer
 	Meter                *Meter
 	Log                  *slog.Logger
@@ -68,6 +85,12 @@ func WrittenLimit(limit int64) int64 { return (limit+2)/3*4 + writtenHeadroom }
 // writtenHeadroom is what a message may have beside its body: as much as an HTTP
 // server takes in headers.
 const writtenHeadroom = maxHeader
+
+// Milliseconds returns n milliseconds as somebody else has written them, who may
+// have written nonsense: never less than none, and never more than a day.
+func Milliseconds(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), int64(24*time.Hour/time.Millisecond))) * time.Millisecond
+}
 
 // Ids travel as 16 hexadecimal digits.
 

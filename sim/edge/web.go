@@ -59,13 +59,13 @@ func (w *Web) Listen(name string, backends ...Backend) (flows.Server, error) {
 	}
 	front := addresses[0]
 	if len(backends) > 1 {
-		b := newBalancer(w, addresses)
-		address, err := s.add(w.config, b)
+		s.balancer = newBalancer(w, name, addresses)
+		address, err := s.add(w.config, s.balancer)
 		if err != nil {
 			s.abandon()
 			return nil, fmt.Errorf("listen as balancer: %w", err)
 		}
-		front, s.closing = address, b.transport.CloseIdleConnections
+		front = address
 	}
 	w.mu.Lock()
 	w.parts[name] = front
@@ -117,8 +117,8 @@ type server struct {
 	log       *slog.Logger
 	listeners []net.Listener
 	servers   []*http.Server
-	closing   func()
-	taken     *count // requests, also those whose connection was taken over
+	balancer  *balancer // nil before a single backend
+	taken     *count    // requests, also those whose connection was taken over
 }
 
 const maxHeader = 64 << 10
@@ -142,7 +142,8 @@ func (s *server) add(c Config, h http.Handler) (address string, err error) {
 	return l.Addr().String(), nil
 }
 
-// tracked counts the requests that a handler is at.
+// tracked counts the requests that a handler is at, and answers checks in its
+// place: whether a server is there has nothing to do with what it serves.
 type tracked struct {
 	http.Handler
 	taken *count
@@ -151,6 +152,10 @@ type tracked struct {
 func (t tracked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.taken.add(1)
 	defer t.taken.add(-1)
+	if r.URL.Path == healthPath {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	t.Handler.ServeHTTP(w, r)
 }
 
@@ -195,6 +200,10 @@ func (s *server) Serve(ctx context.Context) error {
 	for i, srv := range s.servers {
 		go func() { errs <- srv.Serve(s.listeners[i]) }()
 	}
+	unwatch := func() {}
+	if s.balancer != nil {
+		unwatch = s.balancer.watchAll()
+	}
 	var early error
 	waiting := len(s.servers)
 	select {
@@ -202,6 +211,7 @@ func (s *server) Serve(ctx context.Context) error {
 	case early = <-errs:
 		waiting--
 	}
+	unwatch() // or backends would be ejected for closing
 	s.stop()
 	for range waiting {
 		<-errs
@@ -217,10 +227,10 @@ func (s *server) Serve(ctx context.Context) error {
 // one that has carried no request yet for a client about to send its first.
 func (s *server) stop() {
 	backends := s.servers
-	if s.closing != nil {
+	if s.balancer != nil {
 		last := len(s.servers) - 1
 		s.shutDown(s.servers[last:])
-		s.closing()
+		s.balancer.transport.CloseIdleConnections()
 		backends = s.servers[:last]
 	}
 	s.shutDown(backends)

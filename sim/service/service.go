@@ -219,7 +219,9 @@ func (s *Service) apply(instance int, r flows.Request) flows.Response {
 	s.config.Applied(applied)
 	s.known.set(r.ID, flows.Done) // under the lock as well, so that what comes again finds it
 	v.mu.Unlock()
-	return receipt(r.ID)
+	answer := receipt(r.ID)
+	answer.Version = applied.Version
+	return answer
 }
 
 // done reports whether a command has been done, as far back as the service
@@ -239,7 +241,7 @@ func (s *Service) read(name string) flows.Response {
 	v := &s.state[key]
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return flows.Response{Status: flows.Done, Body: v.body}
+	return flows.Response{Status: flows.Done, Version: v.version, Body: v.body}
 }
 
 // tell returns what became of a command.
@@ -276,21 +278,24 @@ const knownCommands = 1 << 18
 type outcomes struct {
 	mu   sync.Mutex
 	of   map[uint64]flows.Status
-	ring []uint64
+	ring []uint64 // grows up to size
+	size int
 	next int
 }
 
-func newOutcomes(size int) *outcomes {
-	return &outcomes{of: make(map[uint64]flows.Status), ring: make([]uint64, size)}
-}
+func newOutcomes(size int) *outcomes { return &outcomes{of: make(map[uint64]flows.Status), size: size} }
 
 func (o *outcomes) set(op uint64, s flows.Status) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, known := o.of[op]; !known {
+	switch _, known := o.of[op]; {
+	case known:
+	case len(o.ring) < o.size:
+		o.ring = append(o.ring, op)
+	default:
 		delete(o.of, o.ring[o.next])
 		o.ring[o.next] = op
-		o.next = (o.next + 1) % len(o.ring)
+		o.next = (o.next + 1) % o.size
 	}
 	o.of[op] = s
 }

@@ -44,6 +44,18 @@ type Bench struct {
 	// runs body inside it, and returns when body has returned.
 	Runtime flows.Runtime
 	Run     func(t *testing.T, body func(ctx context.Context))
+
+	// Network returns the network of a session that has one without dialling. The
+	// outage cases break that one then, and a [Cutter] otherwise.
+	Network func(broker.Session) Network
+}
+
+// A Network is what lies between a driver and its broker, for tests to break.
+type Network interface {
+	Swallow() error   // everything that is sent is taken and thrown away
+	Swallowed() int64 // how many bytes, or of how large bodies, so far
+	Down() error      // every connection ends, and none is made until Up
+	Up() error
 }
 
 // patience is how long a case waits for what should be there soon. It is long,
@@ -57,7 +69,9 @@ const promptly = 4 * time.Second
 type testCase struct {
 	name   string
 	needs  flows.Traits
-	remote bool // needs a broker behind a network
+	remote bool          // needs a broker behind a network
+	params broker.Params // of the case's own, for drivers that have them
+	dials  bool          // needs one that is reached by dialling an address
 	run    func(t *testing.T, ctx context.Context, r *rig)
 }
 
@@ -71,11 +85,12 @@ func Test(t *testing.T, b Bench) {
 	}
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
+			b := b.with(c.params)
 			params := b.params()
 			if traits := b.Driver.Traits(params); !traits.Has(c.needs) {
 				t.Skipf("%s does not offer: %v", b.Driver.Name, c.needs&^traits)
 			}
-			if c.remote && b.Driver.Server == "" {
+			if c.dials && b.Driver.Server == "" || c.remote && b.Driver.Server == "" && b.Network == nil {
 				t.Skipf("%s lives in this process: there is no connection to cut", b.Driver.Name)
 			}
 			b.Run(t, func(ctx context.Context) {
@@ -108,6 +123,8 @@ func cases() []testCase {
 		{name: "an answer to nobody does no harm", run: answerToNobody},
 		{name: "a repeated id is stored once", needs: flows.Dedups, run: repeated},
 		{name: "messages wait while nobody is subscribed", needs: flows.Buffers, run: buffered},
+		{name: "what is urgent overtakes what waits", needs: flows.Priorities | flows.Redelivers | flows.Buffers,
+			params: broker.Params{"prefetch": "1"}, run: urgentOvertakes},
 		{name: "the backlog counts what nobody has dealt with", run: backlog},
 		{name: "ready means ready", run: ready},
 		{name: "close is a barrier", run: closeBarrier},
@@ -125,12 +142,31 @@ func (b Bench) params() broker.Params {
 	return p
 }
 
+// with returns b with further parameters, of which it takes those that the
+// driver has.
+func (b Bench) with(more broker.Params) Bench {
+	params := maps.Clone(b.Params)
+	for _, p := range b.Driver.Params {
+		value, ok := more[p.Name]
+		if !ok {
+			continue
+		}
+		if params == nil {
+			params = make(broker.Params)
+		}
+		params[p.Name] = value
+	}
+	b.Params = params
+	return b
+}
+
 // A rig is one session under test.
 type rig struct {
 	bench   Bench
 	session broker.Session
 	prefix  string
 	cutter  *Cutter
+	network Network // the cutter, or the session's own
 	events  *eventLog
 	meter   *broker.Meter
 
@@ -145,11 +181,19 @@ func open(t *testing.T, ctx context.Context, b Bench) *rig {
 		bench: b, prefix: "fbtest-" + strings.ToLower(rand.Text()[:12]),
 		cutter: NewCutter(), events: &eventLog{}, meter: &broker.Meter{},
 	}
+	t.Cleanup(func() {
+		if err := r.cutter.Close(); err != nil {
+			t.Errorf("close network: %v", err)
+		}
+	})
 	s, err := b.Driver.Open(ctx, r.config())
 	if err != nil {
 		t.Fatalf("open session: %v", err)
 	}
-	r.session = s
+	r.session, r.network = s, r.cutter
+	if b.Network != nil {
+		r.network = b.Network(s)
+	}
 	return r
 }
 
@@ -163,7 +207,7 @@ func (r *rig) config() broker.Config {
 // close closes what the case has opened and expects that to work.
 func (r *rig) close(t *testing.T, ctx context.Context) {
 	t.Helper()
-	r.cutter.Up()
+	r.up(t)
 	for _, c := range r.conns {
 		if err := c.Close(); err != nil {
 			t.Errorf("close connection: %v", err)
@@ -174,6 +218,18 @@ func (r *rig) close(t *testing.T, ctx context.Context) {
 	defer cancel()
 	if err := r.session.Close(ctx); err != nil {
 		t.Errorf("close session: %v", err)
+	}
+}
+
+// swallow, down and up break and mend the network of the case.
+func (r *rig) swallow(t *testing.T) { enter(t, "swallow", r.network.Swallow) }
+func (r *rig) down(t *testing.T)    { enter(t, "down", r.network.Down) }
+func (r *rig) up(t *testing.T)      { enter(t, "up", r.network.Up) }
+
+func enter(t *testing.T, what string, act func() error) {
+	t.Helper()
+	if err := act(); err != nil {
+		t.Fatalf("network %s: %v", what, err)
 	}
 }
 
@@ -285,16 +341,14 @@ func wantError(t *testing.T, what string, err error, outcome flows.Outcome, clas
 
 // An eventLog keeps the events of a session.
 type eventLog struct {
-	board board
-	mu    sync.Mutex
-	seen  []broker.Event
+	mu   sync.Mutex
+	seen []broker.Event
 }
 
 func (l *eventLog) add(e broker.Event) {
 	l.mu.Lock()
 	l.seen = append(l.seen, e)
 	l.mu.Unlock()
-	l.board.announce()
 }
 
 // count returns how often a connection had events of a kind.
@@ -310,16 +364,27 @@ func (l *eventLog) count(conn string, kind broker.EventKind) int {
 	return n
 }
 
-// await waits until each of the connections had n events of a kind.
-func (l *eventLog) await(t *testing.T, ctx context.Context, kind broker.EventKind, n int, conns ...string) {
+// awaitEvents waits until each of the connections had n events of a kind.
+func (r *rig) awaitEvents(t *testing.T, ctx context.Context, kind broker.EventKind, n int, conns ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	for _, conn := range conns {
-		if !l.board.until(ctx, func() bool { return l.count(conn, kind) >= n }) {
-			t.Fatalf("connection %s had %d events %q; want %d", conn, l.count(conn, kind), kind, n)
+		if !r.await(ctx, func() bool { return r.events.count(conn, kind) >= n }) {
+			t.Fatalf("connection %s had %d events %q; want %d", conn, r.events.count(conn, kind), kind, n)
 		}
 	}
+}
+
+// await waits until ok holds, looking every now and then on the bench's clock,
+// which need not be the wall's. It reports whether it did in time.
+func (r *rig) await(ctx context.Context, ok func() bool) bool {
+	ctx, cancel := r.bench.Runtime.WithTimeout(ctx, patience)
+	defer cancel()
+	for !ok() {
+		if r.bench.Runtime.Sleep(ctx, time.Millisecond) != nil {
+			return ok()
+		}
+	}
+	return true
 }
 
 func (l *eventLog) String() string {

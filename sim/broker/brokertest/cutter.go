@@ -2,212 +2,137 @@ package brokertest
 
 import (
 	"context"
+	"errors"
 	"net"
-	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"flowbench/sim/broker"
+	"flowbench/sim/link"
 )
 
-// A Cutter is a network that tests can break. Its connections are real TCP
-// connections; the zero mode passes everything.
+// A Cutter is a network that tests can break: a [link.Link] for every address
+// that is dialled, all of them in the same state.
 type Cutter struct {
-	dial  broker.Dialer
-	board board
+	dial broker.Dialer
 
-	mu        sync.Mutex
-	mode      cutMode
-	conns     map[*cutConn]struct{}
-	swallowed int // bytes written and thrown away
+	mu     sync.Mutex
+	modes  []link.Impairment // armed on every link, also on those to come
+	links  map[string]*link.Link
+	armed  []*link.Armed
+	closed bool
 }
 
-type cutMode uint8
-
-const (
-	passing    cutMode = iota // all bytes go through
-	swallowing                // writes are accepted and thrown away, reads wait
-	down                      // nothing is connected and dials are refused
-)
-
-// NewCutter returns a cutter over real TCP.
+// NewCutter returns a cutter over real TCP. Close must be called.
 func NewCutter() *Cutter {
 	var d net.Dialer
-	return &Cutter{dial: d.DialContext, conns: make(map[*cutConn]struct{})}
+	return &Cutter{dial: d.DialContext, links: make(map[string]*link.Link)}
 }
 
 // Dial is the cutter's [broker.Dialer].
 func (c *Cutter) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if c.current() == down {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	}
-	inner, err := c.dial(ctx, network, address)
+	l, err := c.linkTo(address)
 	if err != nil {
 		return nil, err
 	}
-	conn := &cutConn{Conn: inner, cutter: c, closed: make(chan struct{})}
+	return c.dial(ctx, network, l.Address())
+}
+
+// linkTo returns the link to an address, in the state of all others.
+func (c *Cutter) linkTo(address string) (*link.Link, error) {
 	c.mu.Lock()
-	c.conns[conn] = struct{}{}
-	late := c.mode == down
-	c.mu.Unlock()
-	if late {
-		_ = conn.Close() // it came up while the network went down
+	defer c.mu.Unlock()
+	if l := c.links[address]; l != nil {
+		return l, nil
 	}
-	return conn, nil
+	if c.closed {
+		return nil, net.ErrClosed
+	}
+	l, err := link.New(context.Background(), address, link.Config{Name: address})
+	if err != nil {
+		return nil, err
+	}
+	c.links[address] = l
+	for _, i := range c.modes {
+		if err := c.arm(l, i); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
 }
 
 // Swallow makes every connection accept writes and throw them away, and deliver
 // nothing. What was lost stays lost, so only Down can follow.
-func (c *Cutter) Swallow() { c.enter(swallowing) }
+func (c *Cutter) Swallow() error { return c.enter(link.Drop{}) }
 
-// Down closes every connection and refuses new ones until Up.
-func (c *Cutter) Down() {
-	c.enter(down)
-	c.mu.Lock()
-	conns := make([]*cutConn, 0, len(c.conns))
-	for conn := range c.conns {
-		conns = append(conns, conn)
-	}
-	c.mu.Unlock()
-	for _, conn := range conns {
-		_ = conn.Close() // whatever it says, it is closed
-	}
-}
+// Down resets every connection and refuses new ones until Up.
+func (c *Cutter) Down() error { return c.enter(link.Refuse{}, link.Reset{}) }
 
 // Up lets connections be opened again.
-func (c *Cutter) Up() { c.enter(passing) }
+func (c *Cutter) Up() error { return c.enter() }
 
-// Swallowed returns how many bytes were thrown away so far.
-func (c *Cutter) Swallowed() int {
+// Swallowed returns how many bytes to the broker were thrown away so far.
+func (c *Cutter) Swallowed() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.swallowed
+	var n int64
+	for _, l := range c.links {
+		n += l.Stats().ToTarget.Discarded
+	}
+	return n
 }
 
-func (c *Cutter) enter(m cutMode) {
-	c.mu.Lock()
-	c.mode = m
-	c.mu.Unlock()
-	c.board.announce()
-}
-
-func (c *Cutter) current() cutMode {
+// Close ends all connections.
+func (c *Cutter) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mode
-}
-
-// cutConn is a connection through a cutter.
-type cutConn struct {
-	net.Conn
-	cutter *Cutter
-	closed chan struct{}
-	once   sync.Once
-
-	mu       sync.Mutex
-	deadline time.Time // of reads
-}
-
-func (c *cutConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	for {
-		changed := c.cutter.board.wait()
-		if c.cutter.current() != swallowing {
-			return n, err
-		}
-		c.mu.Lock()
-		deadline := c.deadline
-		c.mu.Unlock()
-		var expired <-chan time.Time
-		if !deadline.IsZero() {
-			timer := time.NewTimer(time.Until(deadline))
-			defer timer.Stop()
-			expired = timer.C
-		}
-		select {
-		case <-changed:
-		case <-expired:
-			return 0, os.ErrDeadlineExceeded
-		case <-c.closed:
-			return 0, net.ErrClosed
-		}
+	c.closed = true
+	var errs []error
+	for _, l := range c.links {
+		errs = append(errs, l.Close())
 	}
+	clear(c.links)
+	return errors.Join(errs...)
 }
 
-func (c *cutConn) Write(p []byte) (int, error) {
-	if c.cutter.current() != swallowing {
-		return c.Conn.Write(p)
-	}
-	c.cutter.mu.Lock()
-	c.cutter.swallowed += len(p)
-	c.cutter.mu.Unlock()
-	c.cutter.board.announce()
-	return len(p), nil
-}
-
-func (c *cutConn) SetReadDeadline(t time.Time) error {
+// enter replaces what is armed: the new before the old is healed, so that
+// nothing passes in between.
+func (c *Cutter) enter(modes ...link.Impairment) error {
 	c.mu.Lock()
-	c.deadline = t
-	c.mu.Unlock()
-	return c.Conn.SetReadDeadline(t)
-}
-
-func (c *cutConn) SetDeadline(t time.Time) error {
-	c.mu.Lock()
-	c.deadline = t
-	c.mu.Unlock()
-	return c.Conn.SetDeadline(t)
-}
-
-func (c *cutConn) Close() error {
-	c.once.Do(func() {
-		close(c.closed)
-		c.cutter.mu.Lock()
-		delete(c.cutter.conns, c)
-		c.cutter.mu.Unlock()
-	})
-	return c.Conn.Close()
-}
-
-// A board tells those who wait that something has changed.
-type board struct {
-	mu sync.Mutex
-	ch chan struct{}
-}
-
-// wait returns a channel that is closed at the next announcement. What is
-// looked at after the call cannot be missed.
-func (b *board) wait() <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.ch == nil {
-		b.ch = make(chan struct{})
-	}
-	return b.ch
-}
-
-func (b *board) announce() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.ch != nil {
-		close(b.ch)
-		b.ch = nil
-	}
-}
-
-// until waits for ok to hold, looking at every announcement. It reports whether
-// it did before ctx was done.
-func (b *board) until(ctx context.Context, ok func() bool) bool {
-	for {
-		changed := b.wait()
-		if ok() {
-			return true
+	defer c.mu.Unlock()
+	old := c.armed
+	c.modes, c.armed = modes, nil
+	var errs []error
+	for _, l := range c.links {
+		for _, i := range modes {
+			errs = append(errs, c.arm(l, i))
 		}
+	}
+	for _, a := range old {
+		errs = append(errs, a.Heal())
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Cutter) arm(l *link.Link, i link.Impairment) error {
+	a, err := l.Arm(link.BothWays, i)
+	if err == nil {
+		c.armed = append(c.armed, a)
+	}
+	return err
+}
+
+// awaitSwallowed waits until n bytes were thrown away, and reports whether they
+// were before ctx was done. Nobody announces bytes, so it looks again and again.
+func (c *Cutter) awaitSwallowed(ctx context.Context, n int64) bool {
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for c.Swallowed() < n {
 		select {
-		case <-changed:
+		case <-look.C:
 		case <-ctx.Done():
-			return ok()
+			return false
 		}
 	}
+	return true
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -38,6 +37,13 @@ func echo(t *testing.T) string {
 	return l.Addr().String()
 }
 
+func newCutter(t *testing.T) *Cutter {
+	t.Helper()
+	c := NewCutter()
+	t.Cleanup(func() { enter(t, "close", c.Close) })
+	return c
+}
+
 func dial(t *testing.T, c *Cutter, address string) net.Conn {
 	t.Helper()
 	conn, err := c.Dial(t.Context(), "tcp", address)
@@ -45,11 +51,14 @@ func dial(t *testing.T, c *Cutter, address string) net.Conn {
 		t.Fatalf("dial: %v", err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatalf("set deadline: %v", err)
+	}
 	return conn
 }
 
 func TestACutterPassesThenSwallowsThenCuts(t *testing.T) {
-	c, address := NewCutter(), echo(t)
+	c, address := newCutter(t), echo(t)
 	conn := dial(t, c, address)
 	buf := make([]byte, 4)
 	if _, err := conn.Write([]byte("ping")); err != nil {
@@ -58,48 +67,25 @@ func TestACutterPassesThenSwallowsThenCuts(t *testing.T) {
 	if _, err := io.ReadFull(conn, buf); err != nil || string(buf) != "ping" {
 		t.Fatalf("read %q, %v; want ping", buf, err)
 	}
-	c.Swallow()
+	enter(t, "swallow", c.Swallow)
 	if n, err := conn.Write([]byte("lost")); n != 4 || err != nil {
 		t.Errorf("write while swallowing returned %d, %v; want 4, nil", n, err)
 	}
-	if got := c.Swallowed(); got != 4 {
-		t.Errorf("%d bytes were swallowed; want 4", got)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if !c.awaitSwallowed(ctx, 4) {
+		t.Errorf("%d bytes were swallowed; want 4", c.Swallowed())
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
-		t.Fatalf("set deadline: %v", err)
-	}
-	if _, err := conn.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("read while swallowing returned %v; want deadline exceeded", err)
-	}
-	c.Down()
-	if _, err := conn.Write(buf); err == nil {
-		t.Error("write on a cut connection returned nil; want an error")
+	enter(t, "down", c.Down)
+	if _, err := conn.Read(buf); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("read on a cut connection returned %v; want connection reset", err)
 	}
 	if _, err := c.Dial(t.Context(), "tcp", address); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("dial while down returned %v; want connection refused", err)
 	}
-	c.Up()
-	dial(t, c, address)
-}
-
-func TestASwallowedReadEndsWithTheCut(t *testing.T) {
-	c := NewCutter()
-	conn := dial(t, c, echo(t))
-	c.Swallow()
-	ended := make(chan error, 1)
-	go func() {
-		_, err := conn.Read(make([]byte, 1))
-		ended <- err
-	}()
-	c.Down()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	select {
-	case err := <-ended:
-		if err == nil {
-			t.Error("a read on a cut connection returned nil; want an error")
-		}
-	case <-ctx.Done():
-		t.Error("a read that was held did not end with the cut")
+	if _, err := c.Dial(t.Context(), "tcp", echo(t)); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("dial of another address while down returned %v; want connection refused", err)
 	}
+	enter(t, "up", c.Up)
+	dial(t, c, address)
 }

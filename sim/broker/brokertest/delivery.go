@@ -277,6 +277,37 @@ func buffered(t *testing.T, ctx context.Context, r *rig) {
 	}
 }
 
+// urgentOvertakes makes a backlog first and subscribes then, with a prefetch of
+// one: what a subscriber holds already cannot be overtaken by anything.
+func urgentOvertakes(t *testing.T, ctx context.Context, r *rig) {
+	pub := r.connect(t, ctx, "publisher")
+	first := r.connect(t, ctx, "first")
+	subscribe(t, ctx, first, "urgent", "g")
+	r.disconnect(t, first)
+	for id := uint64(1); id <= 6; id++ {
+		publish(t, ctx, pub, flows.Message{Subject: "urgent", ID: id, Urgent: id%3 == 0})
+	}
+	s := subscribe(t, ctx, r.connect(t, ctx, "second"), "urgent", "g")
+	want := func(m flows.Message, id uint64) {
+		if m.ID != id {
+			t.Errorf("received message %d; want %d", m.ID, id)
+		}
+	}
+	for _, id := range []uint64{3, 6, 1} {
+		want(receive(t, ctx, s), id)
+	}
+	held := take(t, ctx, s)
+	want(held, 2)
+	publish(t, ctx, pub, flows.Message{Subject: "urgent", ID: 7})
+	publish(t, ctx, pub, flows.Message{Subject: "urgent", ID: 8, Urgent: true})
+	if err := held.Ack(ctx); err != nil {
+		t.Fatalf("acknowledge: %v", err)
+	}
+	for _, id := range []uint64{8, 4, 5, 7} {
+		want(receive(t, ctx, s), id)
+	}
+}
+
 func backlog(t *testing.T, ctx context.Context, r *rig) {
 	if _, ok, err := r.session.Backlog(ctx); !ok || err != nil {
 		if err != nil {

@@ -14,8 +14,8 @@ import (
 
 func outages() []testCase {
 	return []testCase{
-		{name: "a broker that does not answer is an error in time", remote: true, run: openDown},
-		{name: "a refused broker is named without credentials", remote: true, run: secretKept},
+		{name: "a broker that does not answer is an error in time", remote: true, dials: true, run: openDown},
+		{name: "a refused broker is named without credentials", remote: true, dials: true, run: secretKept},
 		{name: "a publish that is cut is unknown", needs: flows.Confirms, remote: true, run: cutPublish},
 		{name: "a publish without a connection is not ok", remote: true, run: publishDown},
 		{name: "a connection comes back by itself", remote: true, run: comesBack},
@@ -31,7 +31,7 @@ func outages() []testCase {
 }
 
 func openDown(t *testing.T, ctx context.Context, r *rig) {
-	r.cutter.Swallow()
+	r.swallow(t)
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
@@ -43,7 +43,7 @@ func openDown(t *testing.T, ctx context.Context, r *rig) {
 	if took := time.Since(begin); took > promptly {
 		t.Errorf("open took %v; want about 300ms", took)
 	}
-	r.cutter.Down()
+	r.down(t)
 }
 
 // secretKept plants a password and looks for it in what people get to see.
@@ -59,7 +59,7 @@ func secretKept(t *testing.T, ctx context.Context, r *rig) {
 		u.User = url.UserPassword("somebody", secret)
 		cfg.Addresses = append(cfg.Addresses, u.String())
 	}
-	r.cutter.Down()
+	r.down(t)
 	_, err := r.bench.Driver.Open(ctx, cfg)
 	wantError(t, "open while connections are refused", err, flows.Failed, flows.Refused)
 	u, _ := url.Parse(r.bench.Addresses[0]) // parsed above
@@ -79,27 +79,23 @@ func cutPublish(t *testing.T, ctx context.Context, r *rig) {
 	pub := r.connect(t, ctx, "publisher")
 	subscribe(t, ctx, r.connect(t, ctx, "consumer"), "cut", "g")
 	publish(t, ctx, pub, flows.Message{Subject: "cut", ID: 1})
-	r.cutter.Swallow()
+	r.swallow(t)
 	const size = 64 << 10
-	result := make(chan error, 1)
-	go func() { result <- pub.Publish(ctx, flows.Message{Subject: "cut", ID: 2, Body: make([]byte, size)}) }()
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if !r.cutter.board.until(waiting, func() bool { return r.cutter.Swallowed() >= size }) {
+	var err error
+	published := r.fork(ctx, func(ctx context.Context) {
+		err = pub.Publish(ctx, flows.Message{Subject: "cut", ID: 2, Body: make([]byte, size)})
+	})
+	if !r.await(ctx, func() bool { return r.network.Swallowed() >= size }) {
 		t.Fatal("the message was never written")
 	}
-	begin := time.Now()
-	r.cutter.Down()
-	select {
-	case err := <-result:
-		wantError(t, "publish that was cut", err, flows.Undecided, flows.Disconnected)
-		if !errors.Is(err, flows.ErrUnknown) {
-			t.Errorf("the error is %v; want one that is ErrUnknown", err)
-		}
-	case <-waiting.Done():
-		t.Fatal("a publish that was cut did not return")
+	begin := r.bench.Runtime.Now()
+	r.down(t)
+	published()
+	wantError(t, "publish that was cut", err, flows.Undecided, flows.Disconnected)
+	if !errors.Is(err, flows.ErrUnknown) {
+		t.Errorf("the error is %v; want one that is ErrUnknown", err)
 	}
-	if took := time.Since(begin); took > promptly {
+	if took := r.bench.Runtime.Now() - begin; took > promptly {
 		t.Errorf("the outcome was told %v after the cut; want it at once", took)
 	}
 }
@@ -107,14 +103,14 @@ func cutPublish(t *testing.T, ctx context.Context, r *rig) {
 func publishDown(t *testing.T, ctx context.Context, r *rig) {
 	pub := r.connect(t, ctx, "publisher")
 	subscribe(t, ctx, pub, "down", "g")
-	r.cutter.Down()
-	r.events.await(t, ctx, broker.Disconnected, 1, "publisher")
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	r.down(t)
+	r.awaitEvents(t, ctx, broker.Disconnected, 1, "publisher")
+	ctx, cancel := r.bench.Runtime.WithTimeout(ctx, time.Second)
 	defer cancel()
-	begin := time.Now()
+	begin := r.bench.Runtime.Now()
 	err := pub.Publish(ctx, flows.Message{Subject: "down", ID: 1})
 	wantError(t, "publish without a connection", err, flows.Failed, flows.Unreachable)
-	if took := time.Since(begin); took > promptly {
+	if took := r.bench.Runtime.Now() - begin; took > promptly {
 		t.Errorf("publish took %v; want at most its context's second", took)
 	}
 }
@@ -125,10 +121,10 @@ func comesBack(t *testing.T, ctx context.Context, r *rig) {
 	events := subscribe(t, ctx, client, "events", "")
 	address, answers := inbox(t, ctx, client)
 	for outage := range 2 {
-		r.cutter.Down()
-		r.events.await(t, ctx, broker.Disconnected, outage+1, "service", "client")
-		r.cutter.Up()
-		r.events.await(t, ctx, broker.Reconnected, outage+1, "service", "client")
+		r.down(t)
+		r.awaitEvents(t, ctx, broker.Disconnected, outage+1, "service", "client")
+		r.up(t)
+		r.awaitEvents(t, ctx, broker.Reconnected, outage+1, "service", "client")
 		for _, c := range []flows.Conn{service, client} {
 			if err := c.Ready(ctx); err != nil {
 				t.Fatalf("ready after outage %d: %v", outage, err)
@@ -158,9 +154,9 @@ func cutConsumer(t *testing.T, ctx context.Context, r *rig) {
 			t.Fatalf("received message %d; want %d", m.ID, id)
 		}
 	}
-	r.cutter.Down()
-	r.events.await(t, ctx, broker.Disconnected, 1, "one")
-	r.cutter.Up()
+	r.down(t)
+	r.awaitEvents(t, ctx, broker.Disconnected, 1, "one")
+	r.up(t)
 	again := map[uint64]bool{}
 	for len(again) < 2 {
 		if m := receive(t, ctx, s); m.Redelivered {
@@ -173,41 +169,31 @@ func cutConsumer(t *testing.T, ctx context.Context, r *rig) {
 func receiveThrough(t *testing.T, ctx context.Context, r *rig) {
 	c, pub := r.connect(t, ctx, "one"), r.connect(t, ctx, "publisher")
 	s := subscribe(t, ctx, c, "through", "g")
-	type result struct {
-		m   flows.Message
-		err error
-	}
-	got := make(chan result, 1)
-	go func() {
-		m, err := s.Receive(ctx)
-		got <- result{m, err}
-	}()
-	r.cutter.Down()
-	r.events.await(t, ctx, broker.Disconnected, 1, "one", "publisher")
-	r.cutter.Up()
-	r.events.await(t, ctx, broker.Reconnected, 1, "one", "publisher")
+	var got flows.Message
+	var err error
+	received := r.fork(ctx, func(ctx context.Context) { got, err = s.Receive(ctx) })
+	r.down(t)
+	r.awaitEvents(t, ctx, broker.Disconnected, 1, "one", "publisher")
+	r.up(t)
+	r.awaitEvents(t, ctx, broker.Reconnected, 1, "one", "publisher")
 	if err := c.Ready(ctx); err != nil {
 		t.Fatalf("ready: %v", err)
 	}
 	publish(t, ctx, pub, flows.Message{Subject: "through", ID: 5})
-	select {
-	case x := <-got:
-		if x.err != nil || x.m.ID != 5 {
-			t.Errorf("received message %d, error %v; want message 5", x.m.ID, x.err)
-		}
-	case <-ctx.Done():
-		t.Error("a receive that was waiting did not survive the outage")
+	received()
+	if err != nil || got.ID != 5 {
+		t.Errorf("a receive that waited through an outage got message %d, error %v; want message 5", got.ID, err)
 	}
 }
 
 func closeDown(t *testing.T, ctx context.Context, r *rig) {
 	c := r.connect(t, ctx, "one")
 	s := subscribe(t, ctx, c, "gone", "g")
-	r.cutter.Down()
-	r.events.await(t, ctx, broker.Disconnected, 1, "one")
-	begin := time.Now()
+	r.down(t)
+	r.awaitEvents(t, ctx, broker.Disconnected, 1, "one")
+	begin := r.bench.Runtime.Now()
 	r.disconnect(t, c)
-	if took := time.Since(begin); took > promptly {
+	if took := r.bench.Runtime.Now() - begin; took > promptly {
 		t.Errorf("close took %v without a broker; want it to be quick", took)
 	}
 	if _, err := s.Receive(ctx); !errors.Is(err, flows.ErrClosed) {

@@ -138,6 +138,7 @@ func (s *session) Guarantees() broker.Guarantees {
 		Prefetch:    p["prefetch"],
 		Redelivery:  "plain acknowledgements; after " + p["ack_wait_ms"] + " ms, or when the subscription closes",
 		Dedup:       "by message id within " + p["dedup_window_ms"] + " ms",
+		Priority:    "none",
 	}
 	if p.Int("replicas") > 1 {
 		g.AckLevel = "stored by a majority of the stream's replicas"

@@ -75,6 +75,7 @@ func (s *session) Guarantees() broker.Guarantees {
 	return broker.Guarantees{
 		AckLevel: "in the queue", Persistence: "this process's memory", Fsync: "none", Replicas: "1",
 		Prefetch: "none: each receive takes one", Redelivery: "when the subscription closes", Dedup: "none",
+		Priority: "none",
 	}
 }
 

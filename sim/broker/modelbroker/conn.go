@@ -14,21 +14,27 @@ import (
 type conn struct {
 	session     *session
 	name        string
-	up, down    *link
+	toBroker    *link
+	fromBroker  *link
 	closed      bool
 	subs        []*subscription
 	published   uint64
 	unconfirmed map[uint64]flows.Promise
+
+	down       bool          // cut, and not connected again yet
+	epoch      uint64        // counts the cuts
+	back       flows.Promise // of being connected again, while down
+	redialling des.Timer
 }
 
 // roundTrip waits until everything sent so far has arrived and the answer to it
 // is back.
 func (c *conn) roundTrip(ctx context.Context) error {
 	k := c.session.kernel
-	if err := k.Sleep(ctx, c.up.delay()); err != nil {
+	if err := k.Sleep(ctx, c.toBroker.delay()); err != nil {
 		return err
 	}
-	return k.Sleep(ctx, c.down.delay())
+	return k.Sleep(ctx, c.fromBroker.delay())
 }
 
 // Publish implements [flows.Conn].
@@ -40,6 +46,9 @@ func (c *conn) Publish(ctx context.Context, m flows.Message) error {
 	if c.closed {
 		return fmt.Errorf("publish to %s: %w", m.Subject, flows.ErrClosed)
 	}
+	if c.down {
+		return flows.Fail(flows.Unreachable, fmt.Errorf("publish to %s: %w", m.Subject, errDown))
+	}
 	m.Body, m.Redelivered, m.Token, m.Acker = bytes.Clone(m.Body), false, 0, nil
 	s.cfg.Meter.Published.Add(1)
 	var confirm flows.Promise
@@ -49,10 +58,14 @@ func (c *conn) Publish(ctx context.Context, m flows.Message) error {
 		c.unconfirmed[c.published] = confirm
 		defer delete(c.unconfirmed, c.published)
 	}
-	c.up.send(func() { c.arrived(m, confirm) })
+	if s.faults.swallowing {
+		s.faults.swallowed += len(m.Body)
+	}
+	c.message(c.toBroker, parcel{what: aMessage, m: m, confirm: confirm})
 	if confirm == nil {
 		return nil
 	}
+	c.resend(m)
 	if _, err := confirm.Wait(ctx); err != nil {
 		err = fmt.Errorf("publish to %s: %w", m.Subject, err)
 		if ctx.Err() != nil {
@@ -75,19 +88,14 @@ func (c *conn) arrived(m flows.Message, confirm flows.Promise) {
 		c.refuse(m, confirm, err)
 		return
 	}
-	sj.serve(func() {
-		sj.store(m)
-		if confirm != nil {
-			c.down.send(func() { confirm.Keep(flows.Message{}, nil) })
-		}
-	})
+	sj.serve(parcel{conn: c, m: m, confirm: confirm})
 }
 
 // refuse tells the publisher: by the confirm, or at the inbox that waits for an
 // answer. A message that is neither confirmed nor answered is lost in silence.
 func (c *conn) refuse(m flows.Message, confirm flows.Promise, err error) {
 	if confirm != nil {
-		c.down.send(func() { confirm.Keep(flows.Message{}, err) })
+		c.message(c.fromBroker, parcel{what: aConfirm, confirm: confirm, err: err})
 		return
 	}
 	if sj := c.session.subjects[m.ReplyTo]; sj != nil {
@@ -108,7 +116,7 @@ func (c *conn) Subscribe(ctx context.Context, name, group string) (flows.Subscri
 		conn: c, name: name, groupName: group, arrived: des.NewQueue[*delivery](c.session.kernel, "of "+name),
 	}
 	c.subs = append(c.subs, sub)
-	c.up.send(func() { c.session.subject(name).join(sub) })
+	sub.announce()
 	return sub, nil
 }
 
@@ -123,10 +131,23 @@ func (c *conn) Inbox(ctx context.Context) (string, flows.Subscription, error) {
 	return address, sub, nil
 }
 
-// Ready implements [flows.Conn].
-func (c *conn) Ready(ctx context.Context) error { return c.roundTrip(ctx) }
+// Ready implements [flows.Conn]. It waits through an outage.
+func (c *conn) Ready(ctx context.Context) error {
+	for {
+		for c.down {
+			if _, err := c.back.Wait(ctx); err != nil {
+				return fmt.Errorf("await the broker: %w", err)
+			}
+		}
+		epoch := c.epoch
+		if err := c.roundTrip(ctx); err != nil || c.epoch == epoch {
+			return err
+		}
+	}
+}
 
-// Close implements [flows.Conn]. It takes a round trip.
+// Close implements [flows.Conn]. It takes a round trip, and no time without a
+// broker.
 func (c *conn) Close() error {
 	if c.closed {
 		return nil
@@ -137,6 +158,10 @@ func (c *conn) Close() error {
 	}
 	for _, sub := range slices.Clone(c.subs) {
 		sub.end()
+	}
+	c.giveUp()
+	if c.down {
+		return nil
 	}
 	return c.roundTrip(context.Background())
 }
@@ -173,7 +198,7 @@ func (s *subscription) deliver(m flows.Message) {
 			d.wait = s.conn.session.kernel.AfterFunc(wait, func() { s.takeBack(d) })
 		}
 	}
-	s.conn.down.send(func() { s.arrived.Put(d) })
+	s.conn.message(s.conn.fromBroker, parcel{what: aDelivery, sub: s, to: d})
 }
 
 // takeBack puts a message back whose ack wait has passed.
@@ -210,14 +235,7 @@ func (s *subscription) Ack(_ context.Context, m flows.Message) error {
 	}
 	d := s.held[i]
 	d.acked = true
-	s.conn.up.send(func() {
-		if i := slices.Index(s.held, d); i >= 0 {
-			s.held = slices.Delete(s.held, i, i+1)
-			d.wait.Stop()
-			s.group.held--
-			s.group.dispatch()
-		}
-	})
+	s.conn.message(s.conn.toBroker, parcel{what: anAck, sub: s, to: d})
 	return nil
 }
 
@@ -227,6 +245,9 @@ func (s *subscription) Close() error {
 		return nil
 	}
 	s.end()
+	if s.conn.down {
+		return nil
+	}
 	return s.conn.roundTrip(context.Background())
 }
 
@@ -236,13 +257,23 @@ func (s *subscription) end() {
 	s.arrived.Close()
 	c := s.conn
 	c.subs = slices.DeleteFunc(c.subs, func(other *subscription) bool { return other == s })
-	c.up.send(func() {
-		sj := c.session.subject(s.name)
-		if s.group != nil {
-			sj.leave(s)
-		}
-		if sj.inbox {
-			delete(c.session.subjects, s.name)
-		}
-	})
+	c.control(c.toBroker, s.leave)
+}
+
+// announce tells the broker of the subscription.
+func (s *subscription) announce() {
+	s.conn.control(s.conn.toBroker, func() { s.conn.session.subject(s.name).join(s) })
+}
+
+// leave is the end of the subscription at the broker.
+func (s *subscription) leave() {
+	if s.group == nil {
+		return // the broker has not heard of it, or no more
+	}
+	sj := s.conn.session.subject(s.name)
+	sj.leave(s)
+	if sj.inbox {
+		delete(s.conn.session.subjects, s.name)
+	}
+	s.group = nil
 }

@@ -13,10 +13,15 @@
 // it has not acknowledged, counted at the broker; the others wait in the queue
 // of their group, which is bounded. What is not acknowledged goes back to the
 // front of its queue when the subscription closes, or when the ack wait has
-// passed. At most once, messages go out as soon as they come in, in turn, and
-// what is on its way when a subscription closes is lost.
+// passed. A queue gives out what waits in the order of arrival, or what is urgent
+// before the rest, if it is told to. At most once, messages go out as soon as they
+// come in, in turn, and what is on its way when a subscription closes is lost.
 //
 // All delays are drawn from streams that are named by what they delay, so that
-// one connection more does not change what the others meet. There is no outage
-// here: a link delays and never breaks.
+// one connection more does not change what the others meet.
+//
+// What goes wrong is data: a list of [Fault]. Links are slow, lose messages or
+// are cut, the broker delivers twice or goes away for a while. A connection that
+// was cut settles what is in flight as unknown, has what it held go to others,
+// and connects again by itself, as real ones do.
 package modelbroker

@@ -20,13 +20,15 @@ const (
 	atMostOnce  = "at-most-once"
 	each        = "each"
 	never       = "none"
+	arrival     = "arrival"
+	urgentFirst = "urgent-first"
 
 	longest = 3_600_000 // milliseconds: an hour
 )
 
 // Driver describes the broker. Its sessions live in k, and all that they draw
-// follows from the seed.
-func Driver(k *des.Kernel, seed uint64) broker.Driver {
+// follows from the seed. What goes wrong in them is said by the faults.
+func Driver(k *des.Kernel, seed uint64, faults ...Fault) broker.Driver {
 	whole := func(name, summary, value string, most int) broker.Param {
 		return broker.Param{Name: name, Summary: summary, Default: value, Max: most}
 	}
@@ -48,7 +50,9 @@ func Driver(k *des.Kernel, seed uint64) broker.Driver {
 			choice("confirm", "which messages are confirmed to their publishers", each, never),
 			capacity,
 			prefetch,
+			choice("order", "in which a group's queue gives out what waits, at least once", arrival, urgentFirst),
 			whole("ack_wait_ms", "milliseconds until a message without an ack comes again; 0 for never", "0", longest),
+			choice("durable", "whether messages survive an outage of the broker, at least once", "no", "yes"),
 			whole("dedup_ms", "milliseconds for which message ids are remembered; 0 for not", "0", longest),
 		},
 		Traits: traitsOf,
@@ -56,7 +60,7 @@ func Driver(k *des.Kernel, seed uint64) broker.Driver {
 			if err := ctx.Err(); err != nil {
 				return nil, fmt.Errorf("open session: %w", err)
 			}
-			return newSession(k, seed, cfg), nil
+			return newSession(k, seed, cfg, faults), nil
 		},
 	}
 }
@@ -68,6 +72,12 @@ func traitsOf(p broker.Params) flows.Traits {
 	}
 	if p["delivery"] == atLeastOnce {
 		traits |= flows.Redelivers | flows.Buffers
+		if p["order"] == urgentFirst {
+			traits |= flows.Priorities
+		}
+		if p["durable"] == "yes" {
+			traits |= flows.Durable
+		}
 	}
 	if p.Int("dedup_ms") > 0 {
 		traits |= flows.Dedups
@@ -94,9 +104,11 @@ type session struct {
 	inboxes     int
 	conns       int
 	subjects    map[string]*subject
+	flight      inFlight
+	faults      faults
 }
 
-func newSession(k *des.Kernel, seed uint64, cfg broker.Config) *session {
+func newSession(k *des.Kernel, seed uint64, cfg broker.Config, all []Fault) *session {
 	p := cfg.Params
 	draw := func(distribution, mean string) des.Draw {
 		d := time.Duration(p.Int(mean)) * time.Microsecond
@@ -105,14 +117,18 @@ func newSession(k *des.Kernel, seed uint64, cfg broker.Config) *session {
 		}
 		return des.Exponential(d)
 	}
-	return &session{
+	s := &session{
 		kernel: k, cfg: cfg, seed: seed, traits: traitsOf(p),
 		link: draw("link", "link_us"), work: draw("service", "service_us"),
 		capacity: max(1, p.Int("queue")), prefetch: max(1, p.Int("prefetch")),
 		ackWait:     time.Duration(p.Int("ack_wait_ms")) * time.Millisecond,
 		dedup:       time.Duration(p.Int("dedup_ms")) * time.Millisecond,
 		inboxPrefix: cfg.Prefix + ".inbox.", subjects: make(map[string]*subject),
+		faults: faults{all: all, stream: des.Stream(seed, "faults")},
 	}
+	s.flight.arrive, s.flight.serve = k.Handle(s.arrived), k.Handle(s.served)
+	s.schedule()
+	return s
 }
 
 // Traits implements [flows.Broker].
@@ -126,9 +142,13 @@ func (s *session) Guarantees() broker.Guarantees {
 	g := broker.Guarantees{
 		AckLevel: "none", Persistence: "none", Fsync: "none", Replicas: "1",
 		Prefetch: "none: messages are pushed", Redelivery: "none", Dedup: "none",
+		Priority: "none",
 	}
 	if s.traits.Has(flows.Confirms) {
 		g.AckLevel = "in the queue"
+	}
+	if s.traits.Has(flows.Durable) {
+		g.Persistence = "survives an outage"
 	}
 	if s.traits.Has(flows.Redelivers) {
 		g.Prefetch = fmt.Sprintf("%d for each subscriber", s.prefetch)
@@ -136,6 +156,9 @@ func (s *session) Guarantees() broker.Guarantees {
 		if s.ackWait > 0 {
 			g.Redelivery += fmt.Sprintf(", or after %v", s.ackWait)
 		}
+	}
+	if s.traits.Has(flows.Priorities) {
+		g.Priority = "by the queue (urgent first)"
 	}
 	if s.dedup > 0 {
 		g.Dedup = fmt.Sprintf("by message id, for %v", s.dedup)
@@ -149,11 +172,15 @@ func (s *session) Connect(ctx context.Context, name string) (flows.Conn, error) 
 	role := fmt.Sprintf("%s/%d", name, s.conns)
 	c := &conn{
 		session: s, name: name, unconfirmed: make(map[uint64]flows.Promise),
-		up: s.newLink(role + "/up"), down: s.newLink(role + "/down"),
+		toBroker: s.newLink(role + "/up"), fromBroker: s.newLink(role + "/down"),
 	}
 	if err := c.roundTrip(ctx); err != nil {
 		return nil, fmt.Errorf("connect %s: %w", name, err)
 	}
+	if !s.reachable(name) {
+		return nil, fmt.Errorf("connect %s: %w", name, flows.Fail(flows.Refused, errDown))
+	}
+	s.faults.live = append(s.faults.live, c)
 	s.cfg.Notify(broker.Event{Kind: broker.Connected, Conn: name})
 	return c, nil
 }
@@ -180,9 +207,12 @@ func (s *session) Backlog(ctx context.Context) (n int64, ok bool, err error) {
 	return n, true, nil
 }
 
-// Close implements [broker.Session].
+// Close implements [broker.Session]. Connections that are still open are an error.
 func (s *session) Close(context.Context) error {
 	clear(s.subjects)
+	if n := len(s.faults.live); n > 0 {
+		return fmt.Errorf("close session: %d connections are open, the first is %s", n, s.faults.live[0].name)
+	}
 	return nil
 }
 
@@ -199,13 +229,13 @@ func (s *session) newLink(role string) *link {
 }
 
 // delay returns how long a message that is sent now takes to arrive.
-func (l *link) delay() time.Duration {
+func (l *link) delay() time.Duration { return l.delayed(0) }
+
+// delayed is delay for a message that is held up on the way.
+func (l *link) delayed(extra time.Duration) time.Duration {
 	now := l.kernel.Now()
-	l.last = max(l.last, now+l.draw(l.stream))
+	l.last = max(l.last, now+l.draw(l.stream)+extra)
 	return l.last - now
 }
-
-// send calls f at the far end.
-func (l *link) send(f func()) { l.kernel.AfterFunc(l.delay(), f) }
 
 func (s *session) isInbox(name string) bool { return strings.HasPrefix(name, s.inboxPrefix) }

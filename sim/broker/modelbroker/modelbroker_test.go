@@ -23,6 +23,7 @@ func TestTheModelConforms(t *testing.T) {
 	for i, p := range []broker.Params{
 		{},
 		{"link": "exponential", "dedup_ms": "60000", "prefetch": "8"},
+		{"order": "urgent-first", "link": "exponential"},
 		{"delivery": "at-most-once"},
 		{"delivery": "at-most-once", "confirm": "none", "link": "exponential"},
 		{"confirm": "none", "service": "constant", "ack_wait_ms": "60000"},
@@ -32,6 +33,7 @@ func TestTheModelConforms(t *testing.T) {
 			k := des.New()
 			brokertest.Test(t, brokertest.Bench{
 				Driver: modelbroker.Driver(k, uint64(i)), Params: p, Runtime: k,
+				Network: func(s broker.Session) brokertest.Network { return modelbroker.NetworkOf(s) },
 				Run: func(t *testing.T, body func(context.Context)) {
 					if err := k.Run(t.Context(), body); err != nil {
 						t.Error(err)

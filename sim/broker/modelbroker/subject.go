@@ -44,22 +44,35 @@ func (s *session) subject(name string) *subject {
 type group struct {
 	name    string
 	acks    bool
+	ranks   bool                      // urgent messages have a queue of their own
+	urgent  *des.Queue[flows.Message] // given out before what is waiting; empty unless ranks is set
 	waiting *des.Queue[flows.Message]
 	members []*subscription
 	turn    int
 	held    int // handed out and not acknowledged
 }
 
-func (g *group) size() int { return g.waiting.Len() + g.held }
+func (g *group) size() int { return g.urgent.Len() + g.waiting.Len() + g.held }
+
+// queue returns where m waits.
+func (g *group) queue(m flows.Message) *des.Queue[flows.Message] {
+	if g.ranks && m.Urgent {
+		return g.urgent
+	}
+	return g.waiting
+}
 
 // join makes sub a member of its group.
 func (sj *subject) join(sub *subscription) {
 	i := slices.IndexFunc(sj.groups, func(g *group) bool { return sub.groupName != "" && g.name == sub.groupName })
 	if i < 0 {
 		i = len(sj.groups)
+		s, shared := sj.session, sub.groupName != ""
 		sj.groups = append(sj.groups, &group{
-			name: sub.groupName, acks: sub.groupName != "" && sj.session.traits.Has(flows.Redelivers),
-			waiting: des.NewQueue[flows.Message](sj.session.kernel, "at the broker"),
+			name: sub.groupName, acks: shared && s.traits.Has(flows.Redelivers),
+			ranks:   shared && s.traits.Has(flows.Priorities),
+			urgent:  des.NewQueue[flows.Message](s.kernel, "of what is urgent, at the broker"),
+			waiting: des.NewQueue[flows.Message](s.kernel, "at the broker"),
 		})
 	}
 	sub.group = sj.groups[i]
@@ -85,7 +98,7 @@ func (sj *subject) leave(sub *subscription) {
 func (g *group) putBack(d *delivery) {
 	g.held--
 	d.m.Redelivered, d.m.Acker = d.m.Redelivered || d.received, nil
-	g.waiting.PutFront(d.m)
+	g.queue(d.m).PutFront(d.m)
 }
 
 // refusal says why the broker does not take a message now, if so.
@@ -99,19 +112,6 @@ func (sj *subject) refusal() error {
 		}
 	}
 	return nil
-}
-
-// serve has the server work on a message and calls done when it is through. The
-// server takes messages in the order of their arrival, so it is enough to know
-// until when it is busy (Lindley 1952).
-func (sj *subject) serve(done func()) {
-	k := sj.session.kernel
-	sj.busy = max(sj.busy, k.Now()) + sj.session.work(sj.stream)
-	sj.inWork++
-	k.AfterFunc(sj.busy-k.Now(), func() {
-		sj.inWork--
-		done()
-	})
 }
 
 // store hands m to every group, unless its id is known.
@@ -129,19 +129,27 @@ func (sj *subject) store(m flows.Message) {
 		sj.recent = append(sj.recent, sighting{m.ID, now + s.dedup})
 	}
 	for _, g := range sj.groups {
-		g.waiting.Put(m)
+		g.queue(m).Put(m)
+		if g.acks && sj.session.hit(Repeat, "") {
+			again := m
+			again.Redelivered = true
+			g.queue(m).Put(again)
+		}
 		g.dispatch()
 	}
 }
 
 // dispatch hands out what waits, in turn, to members that may hold more.
 func (g *group) dispatch() {
-	for g.waiting.Len() > 0 {
+	for g.urgent.Len()+g.waiting.Len() > 0 {
 		sub := g.next()
 		if sub == nil {
 			return
 		}
-		m, _ := g.waiting.TryGet() // there is one
+		m, ok := g.urgent.TryGet()
+		if !ok {
+			m, _ = g.waiting.TryGet() // there is one
+		}
 		sub.deliver(m)
 	}
 }

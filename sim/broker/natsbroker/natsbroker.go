@@ -59,7 +59,7 @@ func (s *session) Guarantees() broker.Guarantees {
 	return broker.Guarantees{
 		AckLevel: "none: handed to the client library", Persistence: "none", Fsync: "none", Replicas: "none",
 		Prefetch:   fmt.Sprintf("none: the broker pushes, the client drops beyond %d", natswire.PendingMax),
-		Redelivery: "none", Dedup: "none",
+		Redelivery: "none", Dedup: "none", Priority: "none",
 	}
 }
 

@@ -226,6 +226,9 @@ func (c *conn) publish(ctx context.Context, m flows.Message) error {
 	p, meter := encode(m), c.session.cfg.Meter
 	if !c.session.isAnswer(m.Subject) {
 		p.DeliveryMode = amqp.Persistent
+		if m.Urgent {
+			p.Priority = uint8(c.session.cfg.Params.Int("max_priority")) // 0 is none, as with all other messages
+		}
 		return e.publish(ctx, c.session.routingKey(m.Subject), p, meter)
 	}
 	if err := e.plain.PublishWithContext(ctx, "", m.Subject, false, false, p); err != nil {

@@ -43,7 +43,7 @@ func encode(m flows.Message) amqp.Publishing {
 func decode(subject string, d *amqp.Delivery) flows.Message {
 	m := flows.Message{
 		Subject: subject, ID: readID(d.MessageId), Correlation: readID(d.CorrelationId), ReplyTo: d.ReplyTo,
-		Body: d.Body, Redelivered: d.Redelivered,
+		Urgent: d.Priority > 0, Body: d.Body, Redelivered: d.Redelivered,
 	}
 	m.Op = assumedOp(m.ID, m.Correlation)
 	m.Kind = flows.ParseKind(d.Type)

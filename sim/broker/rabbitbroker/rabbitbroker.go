@@ -11,6 +11,10 @@
 // client library's own recovery, which knows one address only and loses count of
 // what was in flight.
 //
+// With max_priority, the queues of groups have priorities: an urgent message is
+// published with the highest and delivered before all that waits with none. What
+// has been delivered to a consumer's prefetch cannot be overtaken any more.
+//
 // Close deletes the queues. All of them expire when nobody has used them for ten
 // minutes, so a killed run leaves nothing for long.
 package rabbitbroker
@@ -54,10 +58,31 @@ func Driver() broker.Driver {
 				Min: 1, Max: 2000},
 			{Name: "reply", Summary: "how answers travel: over direct reply-to, or to an exclusive queue",
 				Default: "direct", Values: []string{"direct", "queue"}},
+			{Name: "max_priority", Summary: "x-max-priority of the groups' queues, with which urgent messages are " +
+				"published; classic queues only; they overtake what waits, not what is in a prefetch; 0 for none",
+				Default: "0", Max: 10},
 		},
-		Traits: func(broker.Params) flows.Traits { return traits },
+		Traits: traitsOf,
+		Check:  check,
 		Open:   open,
 	}
+}
+
+// check says that quorum queues have no priorities: the broker would refuse to
+// declare one with x-max-priority.
+func check(p broker.Params) error {
+	if p.Int("max_priority") > 0 && p["queue"] != amqp.QueueTypeClassic {
+		return fmt.Errorf("max_priority is %s and queue is %s, and only classic queues have priorities; "+
+			"want queue: classic, or max_priority: 0", p["max_priority"], p["queue"])
+	}
+	return nil
+}
+
+func traitsOf(p broker.Params) flows.Traits {
+	if p.Int("max_priority") > 0 && check(p) == nil {
+		return traits | flows.Priorities
+	}
+	return traits
 }
 
 const traits = flows.Confirms | flows.Redelivers | flows.Durable | flows.Ordered | flows.Buffers | flows.Groups
@@ -78,6 +103,9 @@ func open(ctx context.Context, cfg broker.Config) (broker.Session, error) {
 	if err := broker.CheckAddresses(cfg.Addresses, "amqp", "amqps"); err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
 	}
+	if err := check(cfg.Params); err != nil {
+		return nil, fmt.Errorf("open session: %w", err)
+	}
 	s := &session{cfg: cfg, queues: make(map[string]struct{}), conns: make(map[*conn]struct{})}
 	if err := s.reach(ctx); err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
@@ -88,7 +116,7 @@ func open(ctx context.Context, cfg broker.Config) (broker.Session, error) {
 	return s, nil
 }
 
-func (s *session) Traits() flows.Traits { return traits }
+func (s *session) Traits() flows.Traits { return traitsOf(s.cfg.Params) }
 
 func (s *session) Version() string { return s.version }
 
@@ -98,10 +126,14 @@ func (s *session) Guarantees() broker.Guarantees {
 		Fsync: "before each confirm, in batches", Replicas: "as many as the cluster gives a quorum queue, up to 3",
 		Prefetch:   s.cfg.Params["prefetch"],
 		Redelivery: "when the consumer's channel or connection closes", Dedup: "none",
+		Priority: "none",
 	}
 	if s.cfg.Params["queue"] == "classic" {
 		g.AckLevel, g.Persistence = "written by the queue", "durable classic queue, persistent messages"
 		g.Fsync, g.Replicas = "in batches, at most some hundred ms late", "1"
+	}
+	if s.Traits().Has(flows.Priorities) {
+		g.Priority = "by the queue (x-max-priority " + s.cfg.Params["max_priority"] + ")"
 	}
 	return g
 }

@@ -53,8 +53,9 @@ func TestRabbitMQConforms(t *testing.T) {
 	for _, params := range []broker.Params{
 		{"queue": "quorum", "reply": "direct"},
 		{"queue": "classic", "reply": "queue"},
+		{"queue": "classic", "reply": "direct", "max_priority": "1"},
 	} {
-		t.Run(params["queue"]+" and "+params["reply"], func(t *testing.T) {
+		t.Run(params["queue"]+" and "+params["reply"]+" "+params["max_priority"], func(t *testing.T) {
 			brokertest.Test(t, brokertest.Bench{
 				Driver: Driver(), Addresses: []string{a}, Params: params,
 				Leftovers: func(t *testing.T, prefix string) []string { return leftovers(t, a, prefix) },
@@ -326,4 +327,28 @@ func rawLoop(b *testing.B, a string) (request func(), stop func()) {
 			}
 			serving.Wait()
 		}
+}
+
+func TestOnlyClassicQueuesHavePriorities(t *testing.T) {
+	for _, tt := range []struct {
+		queue, most string
+		priorities  bool
+		want        string // in the error; empty for none
+	}{
+		{"quorum", "0", false, ""},
+		{"classic", "0", false, ""},
+		{"classic", "1", true, ""},
+		{"classic", "10", true, ""},
+		{"quorum", "1", false, "want queue: classic, or max_priority: 0"},
+	} {
+		d, p := Driver(), Driver().Defaults()
+		p["queue"], p["max_priority"] = tt.queue, tt.most
+		if got := d.Traits(p).Has(flows.Priorities); got != tt.priorities {
+			t.Errorf("%s queue, max_priority %s: offers priorities: %v; want %v", tt.queue, tt.most, got, tt.priorities)
+		}
+		err := d.Check(p)
+		if (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s queue, max_priority %s: %v; want %q", tt.queue, tt.most, err, tt.want)
+		}
+	}
 }

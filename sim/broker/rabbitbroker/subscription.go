@@ -101,6 +101,9 @@ func (s *subscription) declare(ch *amqp.Channel) error {
 	group := s.kind == shared
 	if group {
 		args[amqp.QueueTypeArg] = session.cfg.Params["queue"]
+		if n := session.cfg.Params.Int("max_priority"); n > 0 {
+			args["x-max-priority"] = n
+		}
 		session.mu.Lock()
 		session.queues[s.queue] = struct{}{}
 		session.mu.Unlock()

@@ -35,10 +35,7 @@ const promptly = 4 * time.Second
 
 // Test runs the suite against the edge that open opens.
 func Test(t *testing.T, open func(edge.Config) flows.Edge) {
-	for _, c := range []struct {
-		name string
-		run  func(*testing.T, bench)
-	}{
+	run(t, bench{open}, []testCase{
 		{"calls arrive as they were made", callsArrive},
 		{"bodies survive whatever their size", bodiesSurvive},
 		{"pending says when to ask again", pending},
@@ -54,16 +51,34 @@ func Test(t *testing.T, open func(edge.Config) flows.Edge) {
 		{"a cancelled call does no harm to others", cancelledAlone},
 		{"many calls at once are answered, each with its own", manyAtOnce},
 		{"several backends share the work", sharedWork},
+		{"least pending spares a busy backend", leastPending},
+		{"a backend that is down is ejected and harms nobody", backendDown},
+		{"a backend that hangs is ejected by its checks", backendHangs},
+		{"a backend that answers with bare errors is ejected", bareErrors},
+		{"a backend that fails its checks is ejected and comes back", failedChecks},
+		{"with no backend that is well calls have failed for certain", nobodyWell},
+		{"checks are not counted", checksUncounted},
 		{"nothing listens under a name that is not known", unknownName},
 		{"all connections are made on loopback", loopback},
 		{"the meter counts", metered},
 		{"a closed server ends the calls that are under way", closedUnderWay},
 		{"a server that nobody called closes", closedUnused},
-	} {
+	})
+}
+
+// A testCase is one sentence of the contract.
+type testCase struct {
+	name string
+	run  func(*testing.T, bench)
+}
+
+func run(t *testing.T, b bench, cases []testCase) {
+	t.Helper()
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			before := goleak.IgnoreCurrent()
 			t.Cleanup(func() { goleak.VerifyNone(t, before) })
-			c.run(t, bench{open})
+			c.run(t, b)
 		})
 	}
 }

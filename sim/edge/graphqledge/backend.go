@@ -1,6 +1,7 @@
 package graphqledge
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"flowbench/flows"
 	"flowbench/sim/edge"
+	"flowbench/sim/edge/socket"
 )
 
 const (
@@ -30,15 +32,33 @@ type request struct {
 	Variables     map[string]any `json:"variables,omitempty"`
 }
 
-// backendHandler serves an endpoint over GraphQL.
-func backendHandler(e flows.Endpoint, maxBody int64) (http.Handler, error) {
-	schema, err := newSchema(e, maxBody)
+// A served is an endpoint over GraphQL, with its sockets.
+type served struct {
+	http.Handler
+	sockets *socket.Server[string]
+}
+
+// Shutdown ends the sockets.
+func (s served) Shutdown(ctx context.Context) { s.sockets.Shutdown(ctx) }
+
+// backend serves an endpoint over GraphQL.
+func (e *Edge) backend(endpoint flows.Endpoint) (served, error) {
+	schema, err := newSchema(endpoint, e.config.MaxBody)
 	if err != nil {
-		return nil, err
+		return served{}, err
 	}
+	sockets := newSockets(schema, e.bounds, e.greeting, e.config.Log)
 	mux := http.NewServeMux()
-	mux.Handle("POST "+path, &backend{schema, edge.WrittenLimit(maxBody)})
-	return mux, nil
+	mux.Handle("POST "+path, &backend{schema, edge.WrittenLimit(e.config.MaxBody)})
+	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" { // a query in the address would be one that any page can make
+			w.Header().Set("Allow", http.MethodPost)
+			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+			return
+		}
+		sockets.ServeHTTP(w, r)
+	})
+	return served{mux, sockets}, nil
 }
 
 type backend struct {

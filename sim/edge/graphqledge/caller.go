@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"time"
 	"unicode/utf8"
 
 	"flowbench/flows"
 	"flowbench/sim/edge"
+	"flowbench/sim/edge/socket"
 )
 
 // The documents. What differs from call to call is in variables, and the result
@@ -23,6 +23,10 @@ const (
 	statusDocument = `query Status($id: ID!) { r: status(id: $id) { status body retryAfterMs } }`
 	queryDocument  = `query Query($id: ID!, $key: String!) ` +
 		`{ r: query(id: $id, key: $key) { status body retryAfterMs } }`
+	changesDocument = `subscription Changes($id: ID!, $key: String!) ` +
+		`{ r: changes(id: $id, key: $key) { status body retryAfterMs op } }`
+	commandDocument = `subscription Command($id: ID!, $key: String!, $body: String!) ` +
+		`{ r: command(id: $id, key: $key, body: $body) { status body retryAfterMs } }`
 )
 
 // A post is a request as the client writes it.
@@ -46,29 +50,32 @@ type response struct {
 			Status       string `json:"status"`
 			Body         []byte `json:"body"`
 			RetryAfterMs int32  `json:"retryAfterMs"`
+			Op           string `json:"op"`
 		} `json:"r"`
 	} `json:"data"`
-	Errors []struct {
-		Message    string      `json:"message"`
-		Extensions *edge.Fault `json:"extensions"`
-	} `json:"errors"`
+	Errors []failure `json:"errors"`
 }
 
 // A caller is one web client.
 type caller struct {
-	client  *edge.Client
-	maxBody int64
+	client     *edge.Client
+	socket     *socket.Client // opened by the first call over it
+	overSocket bool           // everything goes over it, and not only what must
+	maxBody    int64
 }
 
 // Call implements [flows.Caller].
 func (c *caller) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answer, error] {
+	if c.overSocket || call.Verb == flows.Watch {
+		return c.socket.Call(ctx, call)
+	}
 	return flows.Single(func() (flows.Answer, error) { return c.call(ctx, call) })
 }
 
 // Close implements [flows.Caller].
 func (c *caller) Close() error {
 	c.client.Close()
-	return nil
+	return c.socket.Close()
 }
 
 var errNotText = errors.New("the key is not UTF-8, and GraphQL knows no other text")
@@ -94,20 +101,26 @@ func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error
 	if resp.Header.Get("Content-Type") != responseType {
 		return flows.Answer{}, edge.ReadProblem(resp, body)
 	}
-	return c.read(body)
+	return readResponse(body, c.maxBody)
 }
 
 // written returns the request for a call.
 func written(call flows.Call) post {
 	v := variables{ID: edge.FormatID(call.ID)}
 	switch {
-	case call.Verb == flows.Submit:
+	case call.Verb == flows.Submit, call.Verb == flows.Watch && call.Kind == flows.Command:
 		body := call.Body
 		if body == nil {
 			body = []byte{}
 		}
 		v.Key, v.Body = &call.Key, &body
+		if call.Verb == flows.Watch {
+			return post{commandDocument, v}
+		}
 		return post{submitDocument, v}
+	case call.Verb == flows.Watch:
+		v.Key = &call.Key
+		return post{changesDocument, v}
 	case call.Kind == flows.StatusOf:
 		return post{statusDocument, v}
 	default:
@@ -116,8 +129,8 @@ func written(call flows.Call) post {
 	}
 }
 
-// read returns what a response says.
-func (c *caller) read(body []byte) (flows.Answer, error) {
+// readResponse returns what a response says.
+func readResponse(body []byte, maxBody int64) (flows.Answer, error) {
 	var r response
 	if err := json.Unmarshal(body, &r); err != nil {
 		return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("read response: %w", err))
@@ -130,11 +143,17 @@ func (c *caller) read(body []byte) (flows.Answer, error) {
 	}
 	switch got := r.Data.R; {
 	case got.Status == statusPending:
-		return flows.Answer{Status: flows.Pending, RetryAfter: time.Duration(got.RetryAfterMs) * time.Millisecond}, nil
+		return flows.Answer{Status: flows.Pending, RetryAfter: edge.Milliseconds(int64(got.RetryAfterMs))}, nil
 	case got.Status != statusDone:
 		return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("status %q is none", got.Status))
-	case int64(len(got.Body)) > c.maxBody:
-		return flows.Answer{}, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", c.maxBody))
+	case int64(len(got.Body)) > maxBody:
+		return flows.Answer{}, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", maxBody))
+	case got.Op != "":
+		op, err := edge.ParseID(got.Op)
+		if err != nil {
+			return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("op: %w", err))
+		}
+		return flows.Answer{Status: flows.Done, Op: op, Body: got.Body}, nil
 	default:
 		return flows.Answer{Status: flows.Done, Body: got.Body}, nil
 	}

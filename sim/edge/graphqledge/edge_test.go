@@ -21,7 +21,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
-	edgetest.Test(t, func(c edge.Config) flows.Edge { return New(c) })
+	open := func(c edge.Config) flows.Edge { return New(c) }
+	edgetest.Test(t, open)
+	edgetest.TestSockets(t, open)
 }
 
 // serve makes an endpoint reachable for the length of a test and returns the
@@ -158,7 +160,6 @@ func TestAKeyThatIsNoTextFails(t *testing.T) {
 // TestWhatIsReadIsCheckedToTheEnd gives a client responses that no server of ours
 // sends.
 func TestWhatIsReadIsCheckedToTheEnd(t *testing.T) {
-	c := &caller{maxBody: 4}
 	for text, want := range map[string]flows.Class{
 		`{`: flows.Corrupt, `{}`: flows.Corrupt, `{"data":{}}`: flows.Corrupt, `{"data":{"r":null}}`: flows.Corrupt,
 		`{"data":{"r":{"status":"LATER"}}}`:                                             flows.Corrupt,
@@ -167,7 +168,7 @@ func TestWhatIsReadIsCheckedToTheEnd(t *testing.T) {
 		`{"data":{"r":null},"errors":[{"message":"m"}]}`:                                flows.Corrupt,
 		`{"errors":[{"message":"m","extensions":{"outcome":"failed","class":"none"}}]}`: flows.Corrupt,
 	} {
-		_, err := c.read([]byte(text))
+		_, err := readResponse([]byte(text), 4)
 		if o, class := flows.OutcomeOf(err); o != flows.Undecided || class != want {
 			t.Errorf("%s is read as %v, %s (%v); want unknown, %s", text, o, class, err, want)
 		}

@@ -3,6 +3,7 @@ package httpedge
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -26,7 +27,12 @@ func (c *caller) Close() error {
 	return nil
 }
 
+var errNoSocket = errors.New("to watch takes a socket, and REST has none")
+
 func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
+	if call.Verb == flows.Watch {
+		return flows.Answer{}, flows.Fail(flows.Rejected, errNoSocket)
+	}
 	req, err := c.request(ctx, call)
 	if err != nil {
 		return flows.Answer{}, flows.Fail(flows.Internal, err)

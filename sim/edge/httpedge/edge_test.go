@@ -20,7 +20,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
-	edgetest.Test(t, func(c edge.Config) flows.Edge { return New(c) })
+	open := func(c edge.Config) flows.Edge { return New(c) }
+	edgetest.Test(t, open)
+	edgetest.TestWithoutSockets(t, open)
 }
 
 // serve makes an endpoint reachable for the length of a test and returns the

@@ -4,8 +4,13 @@
 // Every client has a link with a delay each way, drawn anew for each call and
 // each answer. Calls of one client do not queue behind each other, as requests
 // on connections of their own do not. Where a part has several backends, a
-// balancer stands before them and hands every call to the next in turn, over a
-// link of its own.
+// balancer stands before them and hands calls on over a link of its own, to the
+// backend that package balance picks, as the one over HTTP does.
+//
+// A watch is answered more than once. Its answers have delays of their own and
+// keep their order, as on a socket: one that would overtake arrives together with
+// the one before it. A caller that leaves is heard of later, like one that gives
+// up.
 //
 // What crosses the edge is what would cross HTTP, and no more. A status request
 // carries the id of a command and nothing else, a pending answer has no body,

@@ -11,14 +11,20 @@ import (
 
 	"flowbench/flows"
 	"flowbench/sim/des"
+	"flowbench/sim/edge"
+	"flowbench/sim/edge/balance"
 )
 
 // A Config describes an edge.
 type Config struct {
+	Faults  []Fault
 	Link    des.Draw // of the delay between a client and what it calls, each way
 	Inner   des.Draw // of the delay between a balancer and a backend, each way; nil for Link
 	MaxBody int64    // bytes of a request or answer body; 0 for any
 	Seed    uint64
+
+	Meter        *edge.Meter // counts requests, as other edges do; nil for none
+	LeastPending bool        // balancers pick who has the fewest calls under way, and not each in turn
 }
 
 // An Edge implements [flows.Edge] for one cell.
@@ -26,6 +32,7 @@ type Edge struct {
 	kernel *des.Kernel
 	config Config
 	parts  map[string]*server
+	faults faults
 }
 
 // New returns an edge with nothing listening.
@@ -33,7 +40,16 @@ func New(k *des.Kernel, config Config) *Edge {
 	if config.Inner == nil {
 		config.Inner = config.Link
 	}
-	return &Edge{kernel: k, config: config, parts: make(map[string]*server)}
+	e := &Edge{kernel: k, config: config, parts: make(map[string]*server)}
+	e.schedule()
+	return e
+}
+
+// count counts a call of a client, or a request that a balancer hands on.
+func (e *Edge) count() {
+	if e.config.Meter != nil {
+		e.config.Meter.Requests.Add(1)
+	}
 }
 
 // Listen implements [flows.Edge].
@@ -41,9 +57,11 @@ func (e *Edge) Listen(ctx context.Context, name string, backends ...flows.Endpoi
 	if len(backends) == 0 {
 		return nil, errors.New("listen: no backend")
 	}
+	backends = e.breakable(name, backends)
 	life, stop := e.kernel.WithCancel(context.WithoutCancel(ctx))
 	s := &server{
-		edge: e, backends: backends, inner: des.Stream(e.config.Seed, "balancer/"+name), life: life, stop: stop,
+		edge: e, backends: backends, pool: balance.New(len(backends), e.config.LeastPending, balance.Defaults()),
+		inner: des.Stream(e.config.Seed, "balancer/"+name), life: life, stop: stop,
 	}
 	e.parts[name] = s
 	return s, nil
@@ -55,14 +73,15 @@ func (e *Edge) Dial(_ context.Context, name string, id int) (flows.Caller, error
 	if s == nil {
 		return nil, flows.Fail(flows.Unreachable, fmt.Errorf("dial: nothing listens as %q", name))
 	}
-	return &caller{edge: e, server: s, link: des.Stream(e.config.Seed, fmt.Sprintf("link/%s/%d", name, id))}, nil
+	c := &caller{edge: e, server: s, link: des.Stream(e.config.Seed, fmt.Sprintf("link/%s/%d", name, id))}
+	return e.breakableCaller(c, spot{part: name, client: id}), nil
 }
 
 // A server is the backends of one part and the balancer before them.
 type server struct {
 	edge     *Edge
 	backends []flows.Endpoint
-	turn     int
+	pool     *balance.Pool // whose backends are always well
 	inner    *rand.Rand
 	life     context.Context // of the calls under way
 	stop     context.CancelFunc
@@ -97,18 +116,11 @@ func (s *server) answer(ctx context.Context, c flows.Call) (flows.Answer, error)
 		return flows.Answer{}, flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", limit))
 	}
 	s.calls++
-	defer func() {
-		if s.calls--; s.calls == 0 && s.idle != nil {
-			s.idle.Keep(flows.Message{}, nil)
-		}
-	}()
-	backend := s.backends[0]
-	if len(s.backends) > 1 {
-		s.turn++
-		backend = s.backends[s.turn%len(s.backends)]
-		if err := s.cross(ctx); err != nil {
-			return flows.Answer{}, err
-		}
+	defer s.done()
+	backend, leave, err := s.backend(ctx)
+	defer leave()
+	if err != nil {
+		return flows.Answer{}, err
 	}
 	for a, err := range backend(ctx, c) {
 		if len(s.backends) > 1 {
@@ -117,6 +129,25 @@ func (s *server) answer(ctx context.Context, c flows.Call) (flows.Answer, error)
 		return a, err
 	}
 	return flows.Answer{}, flows.Unknown(flows.Internal, errors.New("the endpoint gave no answer"))
+}
+
+// done notes that a call has ended.
+func (s *server) done() {
+	if s.calls--; s.calls == 0 && s.idle != nil {
+		s.idle.Keep(flows.Message{}, nil)
+	}
+}
+
+// backend returns who is to answer a call, once that has got there. leave is
+// called when it has been answered, whatever the error.
+func (s *server) backend(ctx context.Context) (answer flows.Endpoint, leave func(), err error) {
+	picked, _ := s.pool.Take(balance.None)
+	leave = func() { s.pool.Leave(picked) }
+	if len(s.backends) > 1 {
+		s.edge.count()
+		err = s.cross(ctx)
+	}
+	return s.backends[picked], leave, err
 }
 
 // cross takes the way between the balancer and a backend.
@@ -139,13 +170,16 @@ func (c *caller) Close() error { return nil }
 
 // Call implements [flows.Caller].
 func (c *caller) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answer, error] {
+	if call.Verb == flows.Watch {
+		return func(yield func(flows.Answer, error) bool) { c.watch(ctx, call, yield) }
+	}
 	return flows.Single(func() (flows.Answer, error) { return c.call(ctx, request(call)) })
 }
 
 // request returns what of a call crosses the edge.
 func request(c flows.Call) flows.Call {
 	switch {
-	case c.Verb == flows.Submit:
+	case c.Verb == flows.Submit, c.Verb == flows.Watch && c.Kind == flows.Command:
 		return flows.Call{Verb: c.Verb, Kind: flows.Command, ID: c.ID, Key: c.Key, Body: bytes.Clone(c.Body)}
 	case c.Kind == flows.StatusOf:
 		return flows.Call{Verb: c.Verb, Kind: c.Kind, ID: c.ID}
@@ -159,7 +193,7 @@ func response(a flows.Answer) flows.Answer {
 		pause := max(a.RetryAfter.Truncate(time.Millisecond), time.Millisecond)
 		return flows.Answer{Status: flows.Pending, RetryAfter: pause}
 	}
-	return flows.Answer{Status: flows.Done, Body: bytes.Clone(a.Body)}
+	return flows.Answer{Status: flows.Done, Op: a.Op, Body: bytes.Clone(a.Body)}
 }
 
 // carried returns what of an error crosses the edge.
@@ -172,15 +206,34 @@ func carried(err error) error {
 	return flows.Unknown(class, words)
 }
 
-func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
+func answerTooLarge(limit int64) error {
+	return flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", limit))
+}
+
+// gaveUp returns the error of a call that waits no longer.
+func gaveUp(err error) error {
+	_, class := flows.OutcomeOf(err)
+	return flows.Unknown(class, fmt.Errorf("await answer: %w", err))
+}
+
+// reachable returns the error of a call that cannot be made.
+func (c *caller) reachable(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		_, class := flows.OutcomeOf(err)
-		return flows.Answer{}, flows.Unknown(class, fmt.Errorf("call: %w", err))
+		return flows.Unknown(class, fmt.Errorf("call: %w", err))
 	}
 	if c.server.closed {
-		return flows.Answer{}, flows.Fail(flows.Refused, errors.New("call: connection refused"))
+		return flows.Fail(flows.Refused, errors.New("call: connection refused"))
+	}
+	return nil
+}
+
+func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error) {
+	if err := c.reachable(ctx); err != nil {
+		return flows.Answer{}, err
 	}
 	k := c.edge.kernel
+	c.edge.count()
 	there := c.edge.config.Link(c.link)
 	under, cancel := k.WithCancel(c.server.life)
 	var answer flows.Answer
@@ -200,12 +253,11 @@ func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error
 	switch limit := c.edge.config.MaxBody; {
 	case ctx.Err() != nil && err != nil:
 		k.AfterFunc(there, cancel)
-		_, class := flows.OutcomeOf(ctx.Err())
-		return flows.Answer{}, flows.Unknown(class, fmt.Errorf("await answer: %w", ctx.Err()))
+		return flows.Answer{}, gaveUp(ctx.Err())
 	case err != nil:
 		return flows.Answer{}, err
 	case limit > 0 && int64(len(answer.Body)) > limit:
-		return flows.Answer{}, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", limit))
+		return flows.Answer{}, answerTooLarge(limit)
 	}
 	return response(answer), nil
 }

@@ -158,6 +158,44 @@ func TestTheBalancerTakesTurns(t *testing.T) {
 	}, count(0), count(1), count(2))
 }
 
+// TestTheBalancerSparesWhoIsBusy has one backend work on its first call for long.
+func TestTheBalancerSparesWhoIsBusy(t *testing.T) {
+	for _, tt := range []struct {
+		least bool
+		want  [2]int
+	}{{false, [2]int{3, 3}}, {true, [2]int{1, 5}}} {
+		var calls [2]int
+		var kernel *des.Kernel
+		config := modeledge.Config{Link: des.Constant(ms), LeastPending: tt.least}
+		serve(t, config, func(ctx context.Context, k *des.Kernel, c flows.Caller) {
+			kernel = k
+			first := k.Go(ctx, func(ctx context.Context) {
+				if err := answered(flows.First(ctx, c, flows.Call{ID: 1})); err != nil {
+					t.Error(err)
+				}
+			})
+			_ = k.Sleep(ctx, ms) // until it is there
+			for range 5 {
+				if err := answered(flows.First(ctx, c, flows.Call{ID: 2})); err != nil {
+					t.Error(err)
+				}
+			}
+			_ = first(ctx)
+			if calls != tt.want {
+				t.Errorf("least pending %v: the backends had %v calls; want %v", tt.least, calls, tt.want)
+			}
+		}, func(ctx context.Context, _ flows.Call) (flows.Answer, error) {
+			if calls[0]++; calls[0] == 1 {
+				_ = kernel.Sleep(ctx, time.Second)
+			}
+			return flows.Answer{}, nil
+		}, func(context.Context, flows.Call) (flows.Answer, error) {
+			calls[1]++
+			return flows.Answer{}, nil
+		})
+	}
+}
+
 func TestNothingToReachIsSaid(t *testing.T) {
 	e := modeledge.New(des.New(), modeledge.Config{Link: des.Constant(ms)})
 	if _, err := e.Listen(t.Context(), "part"); err == nil {
@@ -169,3 +207,112 @@ func TestNothingToReachIsSaid(t *testing.T) {
 }
 
 func dialled(_ flows.Caller, err error) error { return err }
+
+// TestAWatchIsToldAllInOrder has answers that follow each other at once over a
+// link whose delays differ, and a caller that leaves.
+func TestAWatchIsToldAllInOrder(t *testing.T) {
+	const answers = 100
+	k := des.New()
+	var ended, left time.Duration
+	endpoint := func(ctx context.Context, _ flows.Call) iter.Seq2[flows.Answer, error] {
+		return func(yield func(flows.Answer, error) bool) {
+			for i := range answers {
+				if !yield(flows.Answer{Body: []byte{byte(i)}}, nil) {
+					return
+				}
+			}
+			_, err := k.Promise().Wait(ctx)
+			ended = k.Now()
+			yield(flows.Answer{}, err)
+		}
+	}
+	e := modeledge.New(k, modeledge.Config{Link: des.Exponential(2 * ms), Seed: 1})
+	err := k.Run(t.Context(), func(ctx context.Context) {
+		if _, err := e.Listen(ctx, "part", endpoint, endpoint); err != nil {
+			t.Fatal(err)
+		}
+		c, err := e.Dial(ctx, "part", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		for a, err := range c.Call(ctx, flows.Call{Verb: flows.Watch, Kind: flows.Query, ID: 1, Key: "k"}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got = append(got, a.Body...); len(got) == answers {
+				break
+			}
+		}
+		for i, b := range got {
+			if int(b) != i {
+				t.Fatalf("the answers came as %v; want them in order", got)
+			}
+		}
+		left = k.Now()
+		_ = k.Sleep(ctx, time.Second)
+	})
+	if err != nil || ended <= left {
+		t.Errorf("left at %v, and the endpoint ended at %v, %v; want it to hear of that later", left, ended, err)
+	}
+}
+
+// TestAWatchEndsAsItsEndpointDoes checks the three ways: without a word, with an
+// error, and because the server closes.
+func TestAWatchEndsAsItsEndpointDoes(t *testing.T) {
+	k := des.New()
+	e := modeledge.New(k, modeledge.Config{Link: des.Constant(ms)})
+	endpoint := func(ctx context.Context, c flows.Call) iter.Seq2[flows.Answer, error] {
+		return func(yield func(flows.Answer, error) bool) {
+			if !yield(flows.Answer{Status: flows.Pending}, nil) {
+				return
+			}
+			switch c.Key {
+			case "quiet":
+			case "error":
+				yield(flows.Answer{}, flows.Fail(flows.Rejected, errors.New("no")))
+			default:
+				_, _ = k.Promise().Wait(ctx) // until the server closes
+			}
+		}
+	}
+	err := k.Run(t.Context(), func(ctx context.Context) {
+		life, stop := k.WithCancel(ctx)
+		s, err := e.Listen(ctx, "part", endpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := k.Go(life, func(ctx context.Context) { _ = s.Serve(ctx) })
+		c, err := e.Dial(ctx, "part", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.AfterFunc(time.Second, stop)
+		for _, tt := range []struct {
+			key     string
+			kind    flows.Kind
+			answers int
+			outcome flows.Outcome
+			class   flows.Class
+		}{
+			{"quiet", flows.Command, 1, flows.OK, ""}, {"error", flows.Query, 1, flows.Failed, flows.Rejected},
+			{"k", flows.StatusOf, 0, flows.Failed, flows.Rejected},
+			{"k", flows.Command, 1, flows.Undecided, flows.Disconnected},
+			{"k", flows.Query, 0, flows.Failed, flows.Refused},
+		} {
+			n, last := 0, error(nil)
+			for _, err := range c.Call(ctx, flows.Call{Verb: flows.Watch, Kind: tt.kind, ID: 1, Key: tt.key}) {
+				if last = err; err == nil {
+					n++
+				}
+			}
+			if o, class := flows.OutcomeOf(last); n != tt.answers || o != tt.outcome || class != tt.class {
+				t.Errorf("a watch of %q ends after %d answers as %v, %s (%v); want %+v", tt.key, n, o, class, last, tt)
+			}
+		}
+		_ = served(ctx)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -20,13 +19,16 @@ import (
 	"flowbench/flows"
 	"flowbench/sim/edge"
 	"flowbench/sim/edge/edgetest"
+	"flowbench/sim/edge/socket"
 	"flowbench/sim/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
-	edgetest.Test(t, func(c edge.Config) flows.Edge { return New(c) })
+	open := func(c edge.Config) flows.Edge { return New(c) }
+	edgetest.Test(t, open)
+	edgetest.TestSockets(t, open)
 }
 
 // patience is how long a test waits for what should be there soon.
@@ -34,7 +36,9 @@ const patience = 20 * time.Second
 
 // serve makes a number of backends reachable for the length of a test, with
 // bounds as change makes them, and returns the edge and the address.
-func serve(t *testing.T, backends int, change func(*bounds), f func(context.Context, flows.Call) (flows.Answer, error),
+func serve(
+	t *testing.T, backends int, change func(*socket.Bounds),
+	f func(context.Context, flows.Call) (flows.Answer, error),
 ) (*Edge, string) {
 	t.Helper()
 	e := New(edge.Config{
@@ -68,7 +72,7 @@ func serve(t *testing.T, backends int, change func(*bounds), f func(context.Cont
 	return e, address
 }
 
-func asIs(*bounds) {}
+func asIs(*socket.Bounds) {}
 
 func echo(_ context.Context, c flows.Call) (flows.Answer, error) {
 	return flows.Answer{Body: c.Body}, nil
@@ -191,7 +195,7 @@ func TestTheServerItselfRefusesLargeBodies(t *testing.T) {
 
 func TestTheCallsOfASocketAreBounded(t *testing.T) {
 	const limit = 3
-	_, address := serve(t, 1, func(b *bounds) { b.calls = limit },
+	_, address := serve(t, 1, func(b *socket.Bounds) { b.Calls = limit },
 		func(ctx context.Context, _ flows.Call) (flows.Answer, error) {
 			<-ctx.Done()
 			return flows.Answer{}, ctx.Err()
@@ -215,7 +219,7 @@ func TestTheCallsOfASocketAreBounded(t *testing.T) {
 // only then.
 func TestASlowClientIsDropped(t *testing.T) {
 	const capacity, size, calls = 1 << 20, 48 << 10, 300
-	_, address := serve(t, 1, func(b *bounds) { b.waiting = capacity }, echo)
+	_, address := serve(t, 1, func(b *socket.Bounds) { b.Waiting = capacity }, echo)
 	conn := connected(t, address)
 	message := fmt.Sprintf(`"verb":"submit","id":"0000000000000001","body":"%s"}`, strings.Repeat("A", size/3*4))
 	for n := range calls {
@@ -235,65 +239,8 @@ func TestASlowClientIsDropped(t *testing.T) {
 	}
 }
 
-// TestAnOutboxHoldsNoMoreThanItsCapacity stops the writer of an outbox.
-func TestAnOutboxHoldsNoMoreThanItsCapacity(t *testing.T) {
-	sent := 0
-	o := &outbox{capacity: 10, send: func([]byte) error { sent++; return nil }}
-	for i, tt := range []struct {
-		size   int
-		writer bool
-		err    error
-	}{{100, true, nil}, {1, false, errSlow}} {
-		if writer, err := o.put(make([]byte, tt.size)); writer != tt.writer || !errors.Is(err, tt.err) {
-			t.Errorf("message %d: got %v, %v; want %v, %v", i, writer, err, tt.writer, tt.err)
-		}
-	}
-	o.write()
-	for i := range 3 {
-		if writer, err := o.put(make([]byte, 5)); writer != (i == 0) || (err == nil) != (i < 2) {
-			t.Errorf("message %d of half the capacity: got %v, %v", i, writer, err)
-		}
-	}
-	o.close(errLost)
-	o.write()
-	if _, err := o.put(nil); sent != 1 || !errors.Is(err, errLost) {
-		t.Errorf("%d messages were sent, and a closed outbox says %v; want 1, and why it was closed", sent, err)
-	}
-}
-
 // quick has both ends ask soon whether the other is there.
-func quick(b *bounds) { b.silence, b.response = 20*time.Millisecond, 50*time.Millisecond }
-
-// TestASilentServerIsNoticed has a client call a server that does not read, so
-// that no pong comes.
-func TestASilentServerIsNoticed(t *testing.T) {
-	release := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		<-release
-		_ = conn.CloseNow() // the client has gone
-	}))
-	defer server.Close()
-	defer close(release)
-	life, end := context.WithCancel(t.Context())
-	c := &caller{
-		url: "ws://" + server.Listener.Addr().String(), http: &http.Client{Transport: &http.Transport{}},
-		timeout: patience, meter: &edge.Meter{}, life: life, end: end,
-		bounds: bounds{message: 1 << 20, body: 1 << 20, waiting: 1 << 20, write: patience},
-	}
-	quick(&c.bounds)
-	_, err := flows.First(t.Context(), c, flows.Call{Verb: flows.Submit, ID: 1})
-	if o, class := flows.OutcomeOf(err); o != flows.Undecided || class != flows.Disconnected {
-		t.Errorf("a call to a silent server ends as %v, %s (%v); want unknown, disconnected", o, class, err)
-	}
-	if err := c.Close(); err != nil {
-		t.Error(err)
-	}
-}
+func quick(b *socket.Bounds) { b.Silence, b.Response = 20*time.Millisecond, 50*time.Millisecond }
 
 // TestASilentClientIsNoticed has a client that does not read call a server.
 func TestASilentClientIsNoticed(t *testing.T) {
@@ -313,31 +260,22 @@ func TestASilentClientIsNoticed(t *testing.T) {
 }
 
 func TestPingsKeepAQuietSocketOpen(t *testing.T) {
-	often := func(b *bounds) { b.silence, b.response = time.Millisecond, patience }
+	often := func(b *socket.Bounds) { b.Silence, b.Response = time.Millisecond, patience }
 	e, _ := serve(t, 2, often, echo)
 	caller, err := e.Dial(t.Context(), "part", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer caller.Close()
-	var first *socket
-	for range 200 {
+	const calls = 200
+	for range calls {
 		if _, err := flows.First(t.Context(), caller, flows.Call{Verb: flows.Submit, ID: 1}); err != nil {
 			t.Fatal(err)
 		}
-		if s := socketOf(caller); first == nil {
-			first = s
-		} else if s != first {
-			t.Fatal("the client has another socket")
-		}
 	}
-}
-
-func socketOf(c flows.Caller) *socket {
-	caller := c.(*caller)
-	caller.mu.Lock()
-	defer caller.mu.Unlock()
-	return caller.socket
+	if n := e.config.Meter.Requests.Load() - calls; n != 1 {
+		t.Errorf("the balancer has handed on %d sockets; want one", n)
+	}
 }
 
 func TestAClosedClientMakesNoCalls(t *testing.T) {
@@ -373,6 +311,8 @@ func TestAKeyThatIsNoTextFails(t *testing.T) {
 func FuzzTake(f *testing.F) {
 	f.Add([]byte(`{"n":1,"verb":"submit","id":"000000000000000a","key":"k","body":"eHl6"}`))
 	f.Add([]byte(`{"n":1,"verb":"cancel"}`))
+	f.Add([]byte(`{"n":4,"verb":"command","id":"000000000000000a","key":"k","body":"eHl6"}`))
+	f.Add([]byte(`{"n":5,"verb":"changes","id":"000000000000000a","key":"k"}`))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		var m asked
 		if json.Unmarshal(message, &m) != nil {
@@ -393,6 +333,28 @@ func FuzzTake(f *testing.F) {
 		if d, err := back.call(); err != nil || d.Verb != c.Verb || d.Kind != c.Kind || d.ID != c.ID ||
 			c.Kind != flows.StatusOf && d.Key != c.Key || string(d.Body) != string(c.Body) {
 			t.Errorf("%+v is written and read as %+v, %v", c, d, err)
+		}
+	})
+}
+
+// FuzzRead gives the client's reader what a broken server may send.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`{"n":1,"status":"done","body":"eHl6"}`))
+	f.Add([]byte(`{"n":1,"status":"pending","retry_after_ms":10}`))
+	f.Add([]byte(`{"n":1,"status":"error","outcome":"failed","class":"rejected","detail":"no"}`))
+	f.Add([]byte(`{"n":1,"status":"end"}`))
+	f.Add([]byte(`{"n":1,"status":"pending","retry_after_ms":-5}`))
+	f.Add([]byte(`{"n":1,"status":"pending","retry_after_ms":9223372036854775807}`))
+	f.Fuzz(func(t *testing.T, message []byte) {
+		h, err := codec{maxBody: 64}.Read(message)
+		if err != nil {
+			return
+		}
+		if len(h.Answer.Body) > 64 || h.Answer.RetryAfter < 0 {
+			t.Errorf("%s is read as %+v", message, h.Answer)
+		}
+		if o, _ := flows.OutcomeOf(h.Err); h.Err != nil && o == flows.OK {
+			t.Errorf("%s is an error that means ok", message)
 		}
 	})
 }

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"time"
 
 	"flowbench/flows"
 	"flowbench/sim/edge"
+	"flowbench/sim/edge/socket"
 )
 
 // The verbs and statuses of messages.
@@ -16,10 +16,13 @@ const (
 	verbSubmit    = "submit"
 	verbStatus    = "status"
 	verbQuery     = "query"
+	verbChanges   = "changes"
+	verbCommand   = "command"
 	verbCancel    = "cancel"
 	statusDone    = "done"
 	statusPending = "pending"
 	statusError   = "error"
+	statusEnd     = "end"
 )
 
 // An asked is a message of a client as the server reads it.
@@ -35,27 +38,37 @@ type asked struct {
 // not marshalled, which takes a third of the time; the key, which may be any
 // text, is left to the library.
 func appendCall(b []byte, n uint64, c flows.Call) ([]byte, error) {
-	verb := verbQuery
-	switch {
-	case c.Verb == flows.Submit:
-		verb = verbSubmit
-	case c.Kind == flows.StatusOf:
-		verb = verbStatus
-	}
+	verb := verbOf(c)
 	b = append(appendNumber(b, n), `,"verb":"`...)
 	b = append(append(b, verb...), `","id":"`...)
 	b = append(append(b, edge.FormatID(c.ID)...), '"')
 	if verb != verbStatus {
 		key, err := json.Marshal(c.Key)
 		if err != nil {
-			return nil, fmt.Errorf("write key: %w", err)
+			return nil, flows.Fail(flows.Internal, fmt.Errorf("write key: %w", err))
 		}
 		b = append(append(b, `,"key":`...), key...)
 	}
-	if verb == verbSubmit {
+	if verb == verbSubmit || verb == verbCommand {
 		b = appendBody(b, c.Body)
 	}
 	return append(b, '}'), nil
+}
+
+// verbOf returns the verb that makes a call.
+func verbOf(c flows.Call) string {
+	switch {
+	case c.Verb == flows.Submit:
+		return verbSubmit
+	case c.Verb == flows.Watch && c.Kind == flows.Command:
+		return verbCommand
+	case c.Verb == flows.Watch:
+		return verbChanges
+	case c.Kind == flows.StatusOf:
+		return verbStatus
+	default:
+		return verbQuery
+	}
 }
 
 // appendCancel appends the message that takes a call back.
@@ -84,6 +97,10 @@ func (m *asked) call() (flows.Call, error) {
 		c.Kind = flows.StatusOf
 	case verbQuery:
 		c.Kind = flows.Query
+	case verbChanges:
+		c.Verb, c.Kind = flows.Watch, flows.Query
+	case verbCommand:
+		c.Verb, c.Kind, c.Body = flows.Watch, flows.Command, m.Body
 	default:
 		return c, flows.Fail(flows.Rejected, fmt.Errorf("there is no verb %q", m.Verb))
 	}
@@ -94,6 +111,7 @@ func (m *asked) call() (flows.Call, error) {
 type answered struct {
 	N            uint64 `json:"n"`
 	Status       string `json:"status"`
+	Op           string `json:"op,omitempty"` // the command that the answer is news of
 	Body         []byte `json:"body,omitempty"`
 	RetryAfterMs int64  `json:"retry_after_ms,omitempty"`
 	edge.Fault
@@ -107,13 +125,42 @@ func appendAnswer(b []byte, n uint64, a flows.Answer) []byte {
 		return append(strconv.AppendInt(b, max(a.RetryAfter.Milliseconds(), 1), 10), '}')
 	}
 	b = append(b, `,"status":"done"`...)
+	if a.Op != 0 {
+		b = append(append(append(b, `,"op":"`...), edge.FormatID(a.Op)...), '"')
+	}
 	return append(appendBody(b, a.Body), '}')
 }
+
+// appendEnd appends the message that says that call n has no more answers.
+func appendEnd(b []byte, n uint64) []byte { return append(appendNumber(b, n), `,"status":"end"}`...) }
 
 // appendError appends the message that answers call n with an error.
 func appendError(b []byte, n uint64, err error) []byte {
 	text, _ := json.Marshal(answered{N: n, Status: statusError, Fault: edge.FaultOf(err)}) // strings always encode
 	return append(b, text...)
+}
+
+// A codec is the client's side of the protocol. It implements [socket.Codec].
+type codec struct{ maxBody int64 }
+
+func (codec) Hello() []byte { return nil }
+
+func (codec) Ready([]byte) (bool, error) { return true, nil }
+
+func (codec) AppendCall(b []byte, n uint64, c flows.Call) ([]byte, error) { return appendCall(b, n, c) }
+
+func (codec) AppendCancel(b []byte, n uint64) []byte { return appendCancel(b, n) }
+
+func (c codec) Read(message []byte) (socket.Heard, error) {
+	var m answered
+	if err := json.Unmarshal(message, &m); err != nil {
+		return socket.Heard{}, err
+	}
+	h := socket.Heard{N: m.N, Last: m.Status == statusError || m.Status == statusEnd, Empty: m.Status == statusEnd}
+	if !h.Empty {
+		h.Answer, h.Err = m.answer(c.maxBody)
+	}
+	return h, nil
 }
 
 // answer returns what the message says, or the error that it stands for.
@@ -122,12 +169,19 @@ func (m *answered) answer(maxBody int64) (flows.Answer, error) {
 	case m.Status == statusError:
 		return flows.Answer{}, m.Err()
 	case m.Status == statusPending:
-		return flows.Answer{Status: flows.Pending, RetryAfter: time.Duration(m.RetryAfterMs) * time.Millisecond}, nil
+		return flows.Answer{Status: flows.Pending, RetryAfter: edge.Milliseconds(m.RetryAfterMs)}, nil
 	case m.Status != statusDone:
 		return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("status %q is none", m.Status))
 	case int64(len(m.Body)) > maxBody:
 		return flows.Answer{}, flows.Unknown(flows.TooLarge, fmt.Errorf("the answer is over %d bytes", maxBody))
-	default:
-		return flows.Answer{Status: flows.Done, Body: m.Body}, nil
 	}
+	a := flows.Answer{Status: flows.Done, Body: m.Body}
+	if m.Op != "" {
+		op, err := edge.ParseID(m.Op)
+		if err != nil {
+			return flows.Answer{}, flows.Unknown(flows.Corrupt, fmt.Errorf("op: %w", err))
+		}
+		a.Op = op
+	}
+	return a, nil
 }
