@@ -199,6 +199,9 @@ func TestOverridesActAsIfTheFileSaidSo(t *testing.T) {
 			func(p *Plan) any {
 				return fmt.Sprint(p.Cells[0].Load.Duration, p.Cells[0].Load.Warmup, p.Seed)
 			}, "1h30m 0s 9"},
+		{"quick shortens faults as well", append([]Override{
+			{Path: "duration", Value: "20s"}, {Path: "faults", Value: "[{what: stall, on: broker, at: 5s, for: 10s}]"},
+		}, Quick()...), func(p *Plan) any { return fmt.Sprint(p.Cells[0].Faults[0].At, p.Cells[0].Faults[0].For) }, "500ms 1s"},
 		{"quick", Quick(), func(p *Plan) any {
 			return fmt.Sprint(p.Cells[0].Load.Warmup, p.Cells[0].Load.Duration)
 		}, "500ms 2s"},
