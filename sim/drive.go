@@ -43,7 +43,7 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 	d := &driver{world: w, result: result, report: report, origin: w.runtime.Now() + leadTime}
 	d.end = d.origin + time.Duration(load.Warmup+load.Duration)
 	d.recorder = results.NewCellRecorder(results.CellConfig{
-		Cell: result, Origin: d.origin, Faults: len(w.cell.Faults) > 0, Seconds: seconds,
+		Cell: result, Origin: d.origin, Faults: len(w.cell.Faults) > 0, Seconds: seconds, History: w.history,
 	})
 	d.told = make([]told, len(w.clients))
 	w.begin(d.recorder, d.origin)

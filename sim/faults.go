@@ -162,6 +162,7 @@ func (d *driver) acted(r fault.Report) {
 	ev := results.Event{Kind: "fault begins", Name: r.What + " on " + r.On, At: r.Begin.Before}
 	if r.Ended {
 		ev.Kind, ev.At, ev.Text = "fault ends", r.End.Before, r.Effect.String()
+		d.recorder.FaultHealed(r.End.Before)
 	}
 	d.recorder.Event(ev)
 }

@@ -153,6 +153,14 @@ func (e *Engine) cell(ctx context.Context, r realm, p *scenarios.Plan, index int
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	if world.cell.History {
+		history, failed := w.BeginHistory(result.ID)
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, history.Close()) }()
+		world.history = history
+	}
 	if world.session != nil {
 		version := world.session.Version()
 		if err := w.Update(func(r *results.Run) { r.Versions[world.cell.Broker] = version }); err != nil {

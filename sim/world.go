@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,7 @@ type world struct {
 	service *service.Service
 	paths   *paths // nil without faults of links
 	clients []flows.Client
+	history io.Writer          // nil unless the cell keeps one
 	stop    context.CancelFunc // ends the server and whatever lives as long
 	served  func(context.Context) error
 	fail    error // of the server, once served has returned
@@ -119,7 +121,9 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 		},
 		Log:   w.engine.Log.With("cell", c.ID),
 		Stray: func(op uint64) { w.recorder.Load().Stray(op) },
-		Heard: func(op uint64, subscriber int) { w.recorder.Load().Heard(op, subscriber, w.runtime.Now()) },
+
+		Redelivered: func(op uint64) { w.recorder.Load().Redelivered(op) },
+		Heard:       func(op uint64, subscriber int) { w.recorder.Load().Heard(op, subscriber, w.runtime.Now()) },
 	}
 	if spec.Tells == flows.Watchers && c.Load.Subscribers > 0 {
 		for i := range c.Load.Keys {
@@ -286,7 +290,7 @@ func (w *world) describe() *results.Cell {
 	c, spec := w.cell, w.flow.Spec()
 	r := &results.Cell{
 		ID: c.ID, Flow: c.Flow, Broker: c.Broker, Edge: c.Edge, Payload: c.Payload, Store: c.Store,
-		Summary: spec.Summary, Promise: spec.Promise.String(),
+		Summary: spec.Summary, Promise: spec.Promise.String(), Idempotent: c.Service.Idempotent,
 		Load: results.Load{
 			Arrivals: string(c.Load.Arrivals), RatePerS: c.Load.RatePerS, Users: c.Load.Users,
 			ThinkTime: time.Duration(c.Load.ThinkTime), Clients: c.Load.Clients, CommandShare: c.Load.CommandShare,

@@ -38,7 +38,8 @@ type call struct {
 // verbs returns all verbs, in the order in which the help lists them.
 func verbs() []verb {
 	return []verb{
-		runVerb(), simulateVerb(), listVerb(), planVerb(), validateVerb(), schemaVerb(), reportVerb(), versionVerb(),
+		runVerb(), simulateVerb(), listVerb(), planVerb(), validateVerb(), schemaVerb(), reportVerb(), checkVerb(),
+		versionVerb(),
 	}
 }
 
