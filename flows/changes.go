@@ -21,14 +21,14 @@ type change struct {
 // changeHead is how many bytes of a message's body come before the value.
 const changeHead = 8
 
-// append appends c as the body of a message. The operation is in the message
+// bytes returns c as the body of a message. The operation is in the message
 // itself.
-func (c change) append(b []byte) []byte {
-	b = slices.Grow(b, changeHead+len(c.value))
+func (c change) bytes() []byte {
+	b := make([]byte, 0, changeHead+len(c.value))
 	return append(binary.BigEndian.AppendUint64(b, c.version), c.value...)
 }
 
-// parseChange reads what append wrote. The value is part of body.
+// parseChange reads what bytes wrote. The value is part of body.
 func parseChange(op uint64, body []byte) (change, error) {
 	if len(body) < changeHead {
 		return change{}, Unknown(Corrupt, errNoChange)

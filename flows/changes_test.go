@@ -274,7 +274,7 @@ func TestWhoWaitsForAChangeIsWoken(t *testing.T) {
 
 func FuzzParseChange(f *testing.F) {
 	f.Add([]byte(nil))
-	f.Add(change{version: 7, value: []byte("value")}.append(nil))
+	f.Add(change{version: 7, value: []byte("value")}.bytes())
 	f.Fuzz(func(t *testing.T, body []byte) {
 		c, err := parseChange(9, body)
 		if err != nil {
@@ -283,7 +283,7 @@ func FuzzParseChange(f *testing.F) {
 			}
 			return
 		}
-		if back := c.append(nil); string(back) != string(body) || c.op != 9 {
+		if back := c.bytes(); string(back) != string(body) || c.op != 9 {
 			t.Errorf("%x reads as %+v, which is written as %x", body, c, back)
 		}
 	})

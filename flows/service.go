@@ -135,7 +135,7 @@ func (s *consumers) work(ctx context.Context, instance int, sub Subscription) {
 func (s *consumers) tell(ctx context.Context, instance int, m Message, resp Response) {
 	news := Message{Op: m.Op, Kind: m.Kind, Status: resp.Status, Body: resp.Body}
 	if s.events == changes && m.Kind == Query {
-		news.Body = change{version: resp.Version, value: resp.Body}.append(nil)
+		news.Body = change{version: resp.Version, value: resp.Body}.bytes()
 	}
 	if m.ReplyTo != "" {
 		answer := news
@@ -150,7 +150,7 @@ func (s *consumers) tell(ctx context.Context, instance int, m Message, resp Resp
 	case s.events == outcomes && m.ReplyTo == "":
 		s.send(ctx, instance, news)
 	case s.events == changes && resp.Status == Done:
-		news.Key, news.Body = m.Key, change{version: resp.Version, value: m.Body}.append(nil)
+		news.Key, news.Body = m.Key, change{version: resp.Version, value: m.Body}.bytes()
 		s.send(ctx, instance, news)
 	}
 }

@@ -39,9 +39,9 @@ func newEncoder() *encoder {
 func (e *encoder) encode(h *Hist) (string, error) {
 	s := h.h.Export()
 	const plainHeader, compressedHeader = 40, 8
-	b := append(e.plain[:0], make([]byte, plainHeader)...)
-	b = appendCounts(b, s.Counts)
-	e.plain = b
+	e.plain = append(e.plain[:0], make([]byte, plainHeader)...)
+	e.plain = appendCounts(e.plain, s.Counts)
+	b := e.plain
 	be := binary.BigEndian
 	be.PutUint32(b[0:], plainCookie)
 	be.PutUint32(b[4:], uint32(len(b)-plainHeader))

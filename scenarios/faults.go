@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // A Fault is something that goes wrong in a cell, and for how long. It begins At
@@ -199,14 +198,4 @@ func (b *planner) target(at place, kind FaultKind, f Fault) {
 		b.add(at, "there are %d instances of the service and no %s; want service[0] to service[%d]",
 			b.s.Service.Instances, f.On, b.s.Service.Instances-1)
 	}
-}
-
-// faultsEnd returns when the last fault is healed, from the beginning of the
-// measured time.
-func (c *Cell) faultsEnd() time.Duration {
-	var end time.Duration
-	for _, f := range c.Faults {
-		end = max(end, time.Duration(f.At+f.For))
-	}
-	return end
 }

@@ -79,9 +79,9 @@ func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
 	if e.Models != nil {
 		return checkModelled(p)
 	}
-	real, seen := realm{drivers: e.Drivers}, make(map[string]bool)
+	actual, seen := realm{drivers: e.Drivers}, make(map[string]bool)
 	for _, c := range p.Cells {
-		d, err := real.driverOf(c.Broker)
+		d, err := actual.driverOf(c.Broker)
 		if err != nil {
 			return err
 		}

@@ -97,7 +97,7 @@ func (s *stage) env(ctx context.Context) (flows.Env, broker.Session, error) {
 }
 
 // open starts the server and the clients.
-func (s *stage) open(ctx context.Context, clients int) error {
+func (s *stage) open(ctx context.Context) error {
 	s.applied, s.heard = make(map[uint64]int), make(map[news]int)
 	env, session, err := s.env(ctx)
 	if err != nil {
@@ -245,7 +245,7 @@ func TestUrgentOperationsOvertakeABacklog(t *testing.T) {
 func (s *stage) burst(t *testing.T, n uint64) (urgent, normal time.Duration) {
 	t.Helper()
 	err := s.kernel.Run(t.Context(), func(ctx context.Context) {
-		if err := s.open(ctx, 4); err != nil {
+		if err := s.open(ctx); err != nil {
 			t.Fatal(err)
 		}
 		var waits []func(context.Context) error
@@ -282,7 +282,7 @@ func (s *stage) check(t *testing.T, n uint64) string {
 	t.Helper()
 	answered := make([]time.Duration, n+1)
 	err := s.kernel.Run(t.Context(), func(ctx context.Context) {
-		if err := s.open(ctx, clients); err != nil {
+		if err := s.open(ctx); err != nil {
 			t.Fatal(err)
 		}
 		s.load(ctx, n, func(op *flows.Op, err error) {
@@ -341,7 +341,7 @@ func BenchmarkProxySync(b *testing.B) {
 	}
 	b.ReportAllocs()
 	err := s.kernel.Run(b.Context(), func(ctx context.Context) {
-		if err := s.open(ctx, 4); err != nil {
+		if err := s.open(ctx); err != nil {
 			b.Fatal(err)
 		}
 		b.ResetTimer()

@@ -76,7 +76,7 @@ func TestALiveQueryThatBeginsUnderLoadMissesNothing(t *testing.T) {
 		s := &stage{kernel: des.New(), seed: seed, flow: flows.WebSocket{}}
 		views := make([]view, watches)
 		err := s.kernel.Run(t.Context(), func(ctx context.Context) {
-			if err := s.open(ctx, clients); err != nil {
+			if err := s.open(ctx); err != nil {
 				t.Fatal(err)
 			}
 			caller, err := s.edge.Dial(ctx, "front-end", clients)
