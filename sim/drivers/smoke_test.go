@@ -1,0 +1,149 @@
+package drivers_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"flowbench/flows"
+	"flowbench/results"
+	"flowbench/results/check"
+	"flowbench/scenarios"
+	"flowbench/sim"
+	"flowbench/sim/drivers"
+	"flowbench/sim/fault"
+	"flowbench/sim/wire"
+)
+
+// A smoke is one fault on one place of a cell that lasts a second.
+type smoke struct{ what, on, params string }
+
+// smokes returns every fault that needs no processes of its own, at a place where
+// flows of the given kind have something for it to befall.
+func smokes(spec flows.Spec) []smoke {
+	near, far := "client-broker", "service-broker"
+	if spec.Uses.Has(flows.UsesEdge) {
+		near = "client-edge"
+	}
+	if !spec.Uses.Has(flows.UsesBroker) {
+		far = "balancer-backend"
+	}
+	params := map[string]string{
+		"latency": ", delay: 20ms", "bandwidth": ", rate: 100000", "slice": ", size: 100, pause: 1ms", "limit": ", bytes: 2000",
+		"slow-close": ", delay: 50ms", "slow": ", by: 10ms", "error-every": ", n: 2", "error-first": ", n: 3",
+	}
+	var all []smoke
+	for _, f := range fault.All() {
+		if slices.Contains(f.On, fault.Place(far)) {
+			all = append(all, smoke{f.Name, far, params[f.Name]})
+			if f.Name == "outage" || f.Name == "reset" || f.Name == "partition" {
+				all = append(all, smoke{f.Name, near, params[f.Name]})
+			}
+		} else if slices.Contains(f.On, fault.ServiceInstance) {
+			all = append(all, smoke{f.Name, "service", params[f.Name]})
+		}
+	}
+	return all
+}
+
+// TestEveryFlowThroughEveryFault runs each flow through each fault over real
+// sockets and counts: what is asserted holds however slow the machine is.
+func TestEveryFlowThroughEveryFault(t *testing.T) {
+	const nats = "127.0.0.1:4222"
+	if conn, err := net.DialTimeout("tcp", nats, time.Second); err == nil {
+		_ = conn.Close()
+	} else if os.Getenv("CI") == "true" {
+		t.Fatal(err)
+	} else {
+		t.Skip("no NATS with JetStream at " + nats)
+	}
+	for _, f := range flows.All() {
+		spec := f.Spec()
+		for _, s := range smokes(spec) {
+			name := spec.Name + "/" + s.what + " on " + s.on
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				c := s.run(t, spec.Name, "nats://"+nats)
+				s.judge(t, c)
+			})
+		}
+	}
+}
+
+// run runs the cell of a smoke and returns what happened.
+func (s smoke) run(t *testing.T, flow, url string) *results.Cell {
+	t.Helper()
+	text := fmt.Sprintf("name: smoke\nflows: [%s]\nbrokers: [{name: jetstream, ack_wait_ms: 1000}]\n"+
+		"load: {rate_per_s: 100, clients: 4, subscribers: 2, keys: 10, urgent_share: 0.2, timeout: 1s}\n"+
+		"warmup: 200ms\nduration: 1s\ndrain: 20s\nhistory: on\n"+
+		"faults: [{what: %s, on: %s, at: 300ms, for: 400ms%s}]\n", flow, s.what, s.on, s.params)
+	parsed, err := scenarios.Parse("smoke.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog := everything()
+	catalog.Faults, catalog.Targets = drivers.Faults()
+	p, err := parsed.Plan(catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	w, err := results.Create(dir, &results.Run{
+		Schema: results.RunSchema, Versions: map[string]string{}, CellIDs: []string{p.Cells[0].ID}, Finished: true,
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	e := sim.Engine{
+		RunID: fmt.Sprintf("smoke%x", time.Now().UnixNano()), Flows: flows.All(), Drivers: drivers.All(),
+		Edges: drivers.Edges(), Sources: &sim.Sources{Addresses: map[string][]string{"nats": {url}}},
+		Dial: wire.Loopback(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+	if err := e.Run(t.Context(), p, w); err != nil {
+		t.Fatal(err)
+	}
+	r, err := results.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Cells) != 1 {
+		t.Fatalf("there are %d cells; want one", len(r.Cells))
+	}
+	findings, err := check.Run(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		if len(f.Differences) > 0 {
+			t.Errorf("the history says something else than the account: %v", f.Differences)
+		}
+	}
+	return r.Cells[0]
+}
+
+// judge says what must hold whatever the flow and the fault are.
+func (s smoke) judge(t *testing.T, c *results.Cell) {
+	t.Helper()
+	a := c.Accounting
+	if !c.Counts.Closes() || c.Counts.OK == 0 {
+		t.Errorf("counts are %+v; want them to close, and some ok", c.Counts)
+	}
+	if a.Unexpected > 0 || a.Phantom > 0 {
+		t.Errorf("account is %+v; want nothing unexpected, and nothing applied that was told to have failed", a)
+	}
+	if c.Promise == flows.AtLeastOnce.String() && a.Lost > 0 && c.Drained {
+		t.Errorf("%d acknowledged commands were lost; the flow promises each at least once", a.Lost)
+	}
+	if !c.Drained {
+		t.Errorf("it was not drained: %v", c.Why)
+	}
+	if len(c.Faults) != 1 || c.Faults[0].Absent || c.Faults[0].Healed < c.Faults[0].Begun {
+		t.Errorf("faults are %+v; want one that was brought about and healed", c.Faults)
+	}
+}
