@@ -140,8 +140,8 @@ func faultTerms() []term {
 		{"effect", "what the fault met, as whoever brought it about counted it; \u201cno effect\u201d means that it " +
 			"met nothing, and then the row says nothing about it; \u201cabsent\u201d, that the flow has no such " +
 			"part and it was not brought about"},
-		{"noticed by operations", "until an operation failed, or took over 4 times the p99 of before and over 2 ms; " +
-			"to " + bin},
+		{"noticed by operations", "until an operation failed, or took over 4 times the p99 of before and over 2 ms, " +
+			"to " + bin + "; one that was only slow, when all was well again, does not count"},
 		{"noticed by connections", "until a client was told that its connection is gone; exact"},
 		{"unavailable", "all time from when the fault began until the load ended in which less than half as many " +
 			"operations ended ok as before; in steps of " + bin},
@@ -212,11 +212,12 @@ func faultCells(f results.Fault) []entry {
 		}
 		return cells
 	}
-	return append(cells, recoveryCells(f.Recovery)...)
+	return append(cells, recoveryCells(f)...)
 }
 
 // recoveryCells returns the entries of what a fault did to the clients.
-func recoveryCells(r *results.Recovery) []entry {
+func recoveryCells(f results.Fault) []entry {
+	r := f.Recovery
 	base := fmt.Sprintf("before: p99 %s, %s ok per second", words.Duration(r.BaseP99), words.Digits(r.BasePerS))
 	// against returns an entry that is worth no more than the base.
 	against := func(text, class string) entry {
@@ -232,9 +233,9 @@ func recoveryCells(r *results.Recovery) []entry {
 		}
 		return entry{Text: words.FaultTime(m.After)}
 	}
-	detect := moment(r.Detect)
-	if r.Detect.Seen {
-		detect = against(detect.Text, "")
+	detect := moment(results.Moment{})
+	if words.Noticed(f) {
+		detect = against(words.FaultTime(r.Detect.After), "")
 	}
 	cut := moment(r.Cut)
 	if r.Cut.Seen {

@@ -68,12 +68,14 @@ func faultValues() []faultValue {
 			}
 			return "yes", ""
 		}},
-		{"", "noticed", of(func(r *results.Recovery) (string, string) {
-			if !r.Detect.Seen {
-				return "never", ""
-			}
-			return doubtful(r, words.FaultTime(r.Detect.After), "")
-		})},
+		{"", "noticed", func(e encounter, c *results.Cell) (string, string) {
+			return of(func(r *results.Recovery) (string, string) {
+				if !words.Noticed(e.fault) {
+					return "never", ""
+				}
+				return doubtful(r, words.FaultTime(r.Detect.After), "")
+			})(e, c)
+		}},
 		{"", "down", of(func(r *results.Recovery) (string, string) {
 			return doubtful(r, words.FaultTime(r.Down), "")
 		})},

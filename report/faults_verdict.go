@@ -107,7 +107,8 @@ func (e encounter) lost(c *results.Cell) int64 {
 // hurts reports whether anybody noticed the fault.
 func (e encounter) hurts(c *results.Cell) bool {
 	r := e.fault.Recovery
-	return r.Detect.Seen || r.Bad > 0 || !r.Recover.Seen || r.Recover.After >= results.TailWidth || e.lost(c) > 0
+	return words.Noticed(e.fault) || r.Bad > 0 || !r.Recover.Seen || r.Recover.After >= results.TailWidth ||
+		e.lost(c) > 0
 }
 
 // worse compares two encounters: those that never recovered come first, then those

@@ -90,17 +90,19 @@ func (r ruler) faultLabel(p panel, f results.Fault, name string, there []faultLa
 }
 
 // faultRoom returns the room that the names of faults need above the panels of a
-// grid.
-func faultRoom(cells []*results.Cell, spec gridSpec, x axis) vg.Length {
+// grid, and whether in some there are numbers instead.
+func faultRoom(cells []*results.Cell, spec gridSpec, x axis) (room vg.Length, numbered bool) {
 	g, _ := newGrid(spec)
 	p := panel{area: g.area(0), x: x, y: shareAxis(1)}
 	rows, r := 0, newRuler()
 	for _, c := range cells {
-		for _, l := range r.faultLabels(p, c) {
+		labels := r.faultLabels(p, c)
+		for _, l := range labels {
 			rows = max(rows, l.row+1)
 		}
+		numbered = numbered || len(labels) > 0 && labels[0].text == "1"
 	}
-	return vg.Length(rows) * faultRow
+	return vg.Length(rows) * faultRow, numbered
 }
 
 // faultBands hatches the times in which something was made to go wrong.
@@ -153,11 +155,12 @@ func (sh *sheet) faultMarks(p panel, c *results.Cell) {
 		if r == nil || f.Effect == "" {
 			continue
 		}
-		if r.Detect.Seen {
-			sh.ring(text, upright((f.Begin+r.Detect.After).Seconds(), 2, 2), 2.8, 0)
+		if r.Recover.Seen && f.Heal > f.Begin {
+			at := upright((f.Heal + r.Recover.After).Seconds())
+			sh.dot(text, vg.Point{X: at.X, Y: at.Y - 8}, 3.4, 0) // lower, so that none hides the other
 		}
-		if r.Recover.Seen {
-			sh.dot(text, upright((f.Heal + r.Recover.After).Seconds()), 3.4, 0)
+		if words.Noticed(f) {
+			sh.ring(text, upright((f.Begin+r.Detect.After).Seconds(), 2, 2), 2.8, 0)
 		}
 	}
 }
@@ -167,10 +170,16 @@ func anyFaults(cells []*results.Cell) bool {
 	return slices.ContainsFunc(cells, func(c *results.Cell) bool { return len(befell(c)) > 0 })
 }
 
-// faultHint says in the line below a title how faults are shown, and faultCaption
-// below the figure.
-const (
-	faultHint    = "; faults hatched, ring: noticed, dot: well again"
-	faultCaption = " Faults are hatched from when they began until they were undone; a ring on a dashed line is " +
-		"when clients noticed, a dot on a line is when all was well again."
-)
+// faultHint says in the line below a title how faults are shown.
+const faultHint = "; faults hatched, ring: noticed, dot: well again"
+
+// faultCaption says the same below the figure, and what numbers stand for where
+// faults are numbered.
+func faultCaption(numbered bool) string {
+	s := " Faults are hatched from when they began until they were undone; a ring on a dashed line is when clients " +
+		"noticed, a dot on a line is when all was well again."
+	if numbered {
+		s += " Where there is no room for their names, faults of a cell are numbered in the order in which they began."
+	}
+	return s
+}

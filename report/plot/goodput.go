@@ -46,7 +46,8 @@ func goodput(run *results.Run, labels []string) (Figure, bool) {
 	for i, f := range all {
 		cells[i] = f.cell
 	}
-	spec.lift = faultRoom(cells, spec, x)
+	var numbered bool
+	spec.lift, numbered = faultRoom(cells, spec, x)
 	g, height := newGrid(spec)
 	perWindow := windowBins(bins, 280/g.columns)
 	for i := range all {
@@ -56,7 +57,7 @@ func goodput(run *results.Run, labels []string) (Figure, bool) {
 	const title = "Goodput and backlog over time"
 	return Figure{
 		Name: "goodput", Section: "faults", Title: title, Alt: flowAlt(all), height: height,
-		Caption: goodputCaption(perWindow, scale),
+		Caption: goodputCaption(perWindow, scale) + faultCaption(numbered),
 		paint: func(sh *sheet) {
 			sh.title(title, "")
 			sh.flowKey(scale.backlog.max > 0)
@@ -172,7 +173,7 @@ func goodputCaption(perWindow int, scale flowScale) string {
 	if scale.cut {
 		s += fmt.Sprintf(" Rates beyond %d times the highest offered one are cut off.", mostRate)
 	}
-	return s + faultCaption + " The warm-up is shaded."
+	return s + " The warm-up is shaded."
 }
 
 // flowAlt says what came of each fault.

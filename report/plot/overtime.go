@@ -72,11 +72,12 @@ func timeFigure(all []series, title, what string, of func(series, results.Second
 		spec.height = 200
 	}
 	x, cells := timeAxis(float64(end)), cellsOf(all)
-	spec.lift = faultRoom(cells, spec, x)
+	var numbered bool
+	spec.lift, numbered = faultRoom(cells, spec, x)
 	g, height := newGrid(spec)
 	hint, below := "; warm-up shaded", ""
 	if anyFaults(cells) {
-		hint, below = hint+faultHint, faultCaption
+		hint, below = hint+faultHint, faultCaption(numbered)
 	}
 	each := "each second"
 	if perWindow > 1 {

@@ -50,3 +50,14 @@ func FaultOutcome(f results.Fault) string {
 	}
 	return Well(f.Recovery)
 }
+
+// Noticed reports whether clients noticed a fault. An operation that was slow only
+// when all was well again, and none had failed, was slow for a reason of its own.
+func Noticed(f results.Fault) bool {
+	r := f.Recovery
+	if r == nil || !r.Detect.Seen {
+		return false
+	}
+	well := f.Heal + r.Recover.After + results.TailWidth
+	return r.Bad > 0 || !r.Recover.Seen || f.Begin+r.Detect.After <= well
+}

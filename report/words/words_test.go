@@ -129,6 +129,27 @@ func TestWhatCameOfAFault(t *testing.T) {
 			t.Errorf("of %+v came %q, want %q", c.fault, got, c.want)
 		}
 	}
+	for _, c := range []struct {
+		about    string
+		recovery *results.Recovery
+		want     bool
+	}{
+		{"too little to tell", nil, false}, {"nothing was slow", seen(0), false},
+		{"slow during it", &results.Recovery{Detect: seen(time.Second).Recover, Recover: seen(0).Recover}, true},
+		{"slow after it", &results.Recovery{Detect: seen(9 * time.Second).Recover, Recover: seen(0).Recover}, false},
+		{"slow until then", &results.Recovery{
+			Detect: seen(9 * time.Second).Recover, Recover: seen(7 * time.Second).Recover,
+		}, true},
+		{"failed after a timeout", &results.Recovery{
+			Detect: seen(9 * time.Second).Recover, Recover: seen(0).Recover, Bad: 1,
+		}, true},
+		{"slow and never well", &results.Recovery{Detect: seen(9 * time.Second).Recover}, true},
+	} {
+		f := results.Fault{Begin: time.Second, Heal: 3 * time.Second, Recovery: c.recovery}
+		if got := Noticed(f); got != c.want {
+			t.Errorf("%s: noticed is %v", c.about, got)
+		}
+	}
 	if got := Fault(results.Fault{What: "out\x1b[1mage", On: "bro\nker"}); got != "outage on bro ker" {
 		t.Errorf("the fault is called %q", got)
 	}
