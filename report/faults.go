@@ -140,17 +140,17 @@ func faultTerms() []term {
 		{"effect", "what the fault met, as whoever brought it about counted it; \u201cno effect\u201d means that it " +
 			"met nothing, and then the row says nothing about it; \u201cabsent\u201d, that the flow has no such " +
 			"part and it was not brought about"},
-		{"noticed by operations", "until an operation failed, or took over 4 times the p99 of before and over 2 ms, " +
+		{"noticed by client", "until an operation failed, or took over 4 times the p99 of before and over 2 ms, " +
 			"to " + bin + "; one that was only slow, when all was well again, does not count"},
-		{"noticed by connections", "until a client was told that its connection is gone; exact"},
-		{"unavailable", "all time from when the fault began until the load ended in which less than half as many " +
-			"operations ended ok as before; in steps of " + bin},
+		{"noticed by link", "until a client was told that its connection is gone; exact"},
+		{"unavailable in all", "all time from when the fault began until the load ended in which less than half as " +
+			"many operations ended ok as before; in steps of " + bin},
 		{"longest gap", "the longest part of that time in which no operation ended ok at all; in steps of " + bin},
 		{"recovered after", "until, in 5 stretches of " + tail + " in a row, 99 % of the operations due ended ok and " +
 			"their p99 was at most 1.5 times that of before, or 2 ms above it; the first of them counts, " +
 			"to " + tail + ". \u201cNot within\u201d says how long there was something to see"},
 		{"backlog", "the most commands that were acknowledged and not yet applied; to " + bin},
-		{"drained after, per second", "until the backlog was what it was before, or a hundredth of its peak; and how " +
+		{"drained after, per s", "until the backlog was what it was before, or a hundredth of its peak; and how " +
 			"many commands were applied per second until then"},
 		{"due, not ok", "operations that were due from when the fault began until all was well again, or until " +
 			"the end, and how many of them did not end ok: failed, unknown or never started"},
@@ -162,14 +162,16 @@ func faultTerms() []term {
 func (v view) faultTable(m mishap) table {
 	t := table{
 		Caption: "Fault: " + m.title(), Corner: "cell",
-		Groups: []group{{"", 1}, {"fault", 3}, {"noticed by", 2}, {"operations that ended ok", 2}, {"", 1},
-			{"backlog of commands", 3}, {"operations", 2}},
+		Groups: []group{{"", 1}, {"fault", 3}, {"noticed by", 2}, {"unavailable", 2}, {"", 1},
+			{"backlog", 3}, {"operations", 2}},
 		Heads: []head{
-			{Text: "at"}, {Text: "for"}, {Text: "effect", Class: "word"}, {Text: "operations"}, {Text: "connections"},
-			{Text: "unavailable", Title: "less than half as many as before"},
-			{Text: "longest gap", Title: "none at all"},
+			{Text: "at"}, {Text: "for"}, {Text: "effect", Class: "word"},
+			{Text: "client", Title: "an operation failed or was slow"},
+			{Text: "link", Title: "a connection was gone"},
+			{Text: "in all", Title: "less than half as many operations as before ended ok"},
+			{Text: "longest gap", Title: "none ended ok at all"},
 			{Text: "recovered after", Title: "from when the fault was undone"},
-			{Text: "peak", Title: "acknowledged and not yet applied"}, {Text: "drained after"}, {Text: "per second"},
+			{Text: "max", Title: "acknowledged and not yet applied"}, {Text: "drained after"}, {Text: "per s"},
 			{Text: "due", Title: "from when the fault began until all was well again"},
 			{Text: "not ok", Title: "of these: failed, unknown or never started"},
 		},
@@ -186,7 +188,7 @@ func (v view) faultTable(m mishap) table {
 
 // mostEffect is how many characters of an effect a table shows at most; the rest
 // is in its title.
-const mostEffect = 48
+const mostEffect = 40
 
 // faultCells returns the entries of one fault in one cell.
 func faultCells(f results.Fault) []entry {

@@ -140,10 +140,16 @@ func TestTheVerdictOnManyCellsStaysShort(t *testing.T) {
 // in the sentences on faults.
 func TestLossesAreNotLaidToOneOfSeveralFaults(t *testing.T) {
 	run := fixture.FaultyTwice()
-	for _, s := range underFaults(run, words.Labels(run)) {
+	got := underFaults(run, words.Labels(run))
+	for _, s := range got {
 		if strings.Contains(s, "lost") {
 			t.Errorf("a verdict on one of two faults says %q", s)
 		}
+	}
+	want := "During latency on edge (2 s): async-reply-to on nats, proxy-sync on nats and 3 others recovered as " +
+		"soon as it ended."
+	if got[len(got)-1] != want {
+		t.Errorf("got %q, want %q", got[len(got)-1], want)
 	}
 	if all := strings.Join(verdict(run), "\n"); !strings.Contains(all, "14 were lost") {
 		t.Errorf("the verdict does not say that commands were lost:\n%s", all)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/recorder"
 	"pgregory.net/rapid"
 
 	"flowbench/report/internal/fixture"
@@ -47,6 +48,37 @@ func TestFiguresOverTimeNameTheFaultsAndWhatCameOfThem(t *testing.T) {
 	}
 }
 
+// TestNamesOfFaultsGiveWay looks for two long names above one panel, and for numbers
+// where there are too many, which the caption then explains.
+func TestNamesOfFaultsGiveWay(t *testing.T) {
+	const word = "numbered"
+	for _, c := range []struct {
+		run      *results.Run
+		want     []string
+		numbered bool
+	}{
+		{
+			fixture.FaultyTwice(),
+			[]string{"outage on broker: not well within 12 s", "latency on edge: well at once"}, false,
+		},
+		{manyFaults(), []string{"latency on edge: well at once", "1", "2", "3"}, true},
+	} {
+		got := labelsOf(t, c.run, "goodput")
+		for _, want := range c.want {
+			if !slices.Contains(got, want) {
+				t.Errorf("no label is %q: %q", want, got)
+			}
+		}
+		for _, f := range All(c.run) {
+			if strings.Contains(f.Name, "over-time") || f.Name == "goodput" {
+				if strings.Contains(f.Caption, word) != c.numbered {
+					t.Errorf("the caption of %s is %q; want it to speak of numbers: %v", f.Name, f.Caption, c.numbered)
+				}
+			}
+		}
+	}
+}
+
 func TestAFigureOfASimulationSaysSoAlsoOfFaults(t *testing.T) {
 	run := fixture.Faulty()
 	run.Simulated = true
@@ -70,6 +102,40 @@ func TestFaultsAreMarkedWhereTheyWere(t *testing.T) {
 		if from != c.from || to != c.to {
 			t.Errorf("a fault from %v to %v is drawn from %v to %v, want %v to %v", c.begin, c.heal, from, to,
 				c.from, c.to)
+		}
+	}
+}
+
+// TestMarksStandWhereClientsNoticedAndWhereAllWasWell looks at the upright lines
+// over faults that were noticed or not, and that were recovered from or not.
+func TestMarksStandWhereClientsNoticedAndWhereAllWasWell(t *testing.T) {
+	p := panel{area: vg.Rectangle{Max: vg.Point{X: 240, Y: 100}}, x: timeAxis(24), y: shareAxis(1)}
+	after := func(d time.Duration) results.Moment { return results.Moment{After: d, Seen: true} }
+	for _, c := range []struct {
+		about    string
+		effect   string
+		recovery *results.Recovery
+		want     []vg.Length
+	}{
+		{"noticed and well", "some", &results.Recovery{Detect: after(2e9), Recover: after(1e9)}, []vg.Length{130, 100}},
+		{"never noticed", "some", &results.Recovery{Recover: after(1e9)}, []vg.Length{130}},
+		{"never well", "some", &results.Recovery{Detect: after(2e9)}, []vg.Length{100}},
+		{"without effect", "", &results.Recovery{Detect: after(2e9), Recover: after(1e9)}, nil},
+		{"too little to tell", "some", nil, nil},
+	} {
+		canvas := &size{w: 240, h: 100}
+		newSheet(canvas).faultMarks(p, &results.Cell{Faults: []results.Fault{
+			{Begin: 8 * time.Second, Heal: 12 * time.Second, Effect: c.effect, Recovery: c.recovery},
+		}})
+		var got []vg.Length
+		for _, a := range canvas.Actions {
+			stroke, ok := a.(*recorder.Stroke)
+			if ok && len(stroke.Path) == 2 && stroke.Path[0].Pos.X == stroke.Path[1].Pos.X {
+				got = append(got, stroke.Path[0].Pos.X)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: lines stand at %v, want %v", c.about, got, c.want)
 		}
 	}
 }

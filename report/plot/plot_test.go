@@ -39,11 +39,12 @@ func runs() map[string]*results.Run {
 	}
 }
 
-// manyFaults returns a run of 25 cells with more faults than there is room for
-// names, some at once and with names of somebody hostile, and one never undone.
+// manyFaults returns a run of ten cells, four in a row, with more faults than there
+// is room for names, some at once and with names of somebody hostile, and one never
+// undone.
 func manyFaults() *results.Run {
 	run := fixture.FaultyTwice()
-	for len(run.Cells) < 25 {
+	for len(run.Cells) < 10 {
 		run.Cells = append(run.Cells, fixture.FaultyTwice().Cells...)
 	}
 	for i, c := range run.Cells {
