@@ -47,7 +47,7 @@ func linksClients() map[string][]string {
 			"sim/broker/jetstreambroker",
 			"sim/embedded",
 		},
-		"github.com/rabbitmq/":           {"sim/broker/rabbitbroker"},
+		"github.com/rabbitmq/":           {"sim/broker/rabbitbroker", "sim/installed"},
 		"github.com/graph-gophers/":      {"sim/edge/graphqledge"},
 		"github.com/coder/websocket":     {"sim/edge/socket"},
 		"github.com/HdrHistogram/":       {"results"},

@@ -19,6 +19,10 @@ type Env struct {
 	// operation: late, or never asked for.
 	Stray func(op uint64)
 
+	// Redelivered, if set, is told of every request that reaches a service and that
+	// the broker says has reached one before, by its operation.
+	Redelivered func(op uint64)
+
 	// Heard is told whenever news of a command reaches one of those who want to
 	// hear of it, and who that is, counting from 0. Flows that tell nobody but the
 	// client that asked do not call it.

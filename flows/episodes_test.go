@@ -183,6 +183,7 @@ func (r *recorder) env(ctx context.Context, spec flows.Spec) (flows.Env, broker.
 		Service:  &recordedService{r: r, settled: make(map[uint64]flows.Status)},
 		Settings: settings(), Log: quiet,
 		Stray: r.stray, Heard: func(uint64, int) {}, // the delivery that it stands for is noted
+		Redelivered: func(uint64) { r.again++ }, // and so is this one
 	}, session, nil
 }
 

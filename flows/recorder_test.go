@@ -30,6 +30,7 @@ type recorder struct {
 	receiver string // who received a message last
 	troubled bool   // the trouble has come, if it is one that comes once
 	dead     string // the instance of the service that has died
+	again    int    // how often the flow told of a request that came again
 }
 
 // A trouble is what goes wrong in an episode.

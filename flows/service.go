@@ -113,6 +113,9 @@ func (s *consumers) work(ctx context.Context, instance int, sub Subscription) {
 		if err != nil {
 			return
 		}
+		if m.Redelivered && s.env.Redelivered != nil {
+			s.env.Redelivered(m.Op)
+		}
 		resp, err := s.env.Service.Handle(ctx, instance, Request{Kind: m.Kind, ID: m.Op, Key: m.Key, Body: m.Body})
 		if err != nil {
 			s.env.Log.Warn("request left unacknowledged", "op", m.Op, "error", err)

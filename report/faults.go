@@ -144,11 +144,11 @@ func faultTerms() []term {
 			"to " + bin + "; one that was only slow, when all was well again, does not count"},
 		{"noticed by link", "until a client was told that its connection is gone; exact"},
 		{"unavailable in all", "all time from when the fault began until the load ended in which less than half as " +
-			"many operations ended ok as before; in steps of " + bin},
+			"many operations ended ok as before; in steps of " + bin + ", or of as many as 20 operations take"},
 		{"longest gap", "the longest part of that time in which no operation ended ok at all; in steps of " + bin},
 		{"recovered after", "until, in 5 stretches of " + tail + " in a row, 99 % of the operations due ended ok and " +
-			"their p99 was at most 1.5 times that of before, or 2 ms above it; the first of them counts, " +
-			"to " + tail + ". \u201cNot within\u201d says how long there was something to see"},
+			"their p99 was at most 1.5 times that of before, 2 ms above it, or the worst of before; the first of " +
+			"them counts, to " + tail + ". \u201cNot within\u201d says how long there was something to see"},
 		{"backlog", "the most commands that were acknowledged and not yet applied; to " + bin},
 		{"drained after, per s", "until the backlog was what it was before, or a hundredth of its peak; and how " +
 			"many commands were applied per second until then"},

@@ -13,19 +13,21 @@ import (
 // the ones under way and those that ended without a trace at the service.
 const maxUndecided = 1 << 20
 
-// settledWindow is how many of the latest operations the account remembers to
-// have settled, to tell a second application from a first. It is a power of two
-// and far larger than any bound on operations under way.
-const settledWindow = 1 << 22
+// remembered is how many of the latest operations the account remembers once
+// they are settled, to tell a second application from a first. It is a power of
+// two and far larger than any bound on operations under way.
+const remembered = 1 << 22
 
 // An account joins outcomes with applications. It is not safe for concurrent use.
 type account struct {
 	sums      Accounting
+	windows   *windows       // nil unless the cell has faults
 	issued    *atomic.Uint64 // the highest operation id that a client may have taken up
 	undecided map[uint64]entry
-	settled   window
-	again     map[uint64]struct{} // settled commands that were applied again
+	memory    memory
+	early     map[uint64][]class // what was seen of operations before their outcomes
 	keys      map[uint32]*keyOrder
+	recent    *recent // nil unless the cell has faults
 
 	// joined is called once for every command whose outcome and first
 	// application are both known.
@@ -41,29 +43,85 @@ type entry struct {
 	applied Applied // the first application
 	times   int32   // applications so far
 	ended   bool    // outcome is known
-	refused bool    // the service said no
+	refused bool    // the service said no before anything else
 }
 
 func newAccount(issued *atomic.Uint64, joined func(Outcome, Applied)) *account {
 	return &account{
 		issued:    issued,
 		undecided: make(map[uint64]entry),
-		settled:   newWindow(settledWindow),
-		again:     make(map[uint64]struct{}),
+		memory:    newMemory(remembered),
+		early:     make(map[uint64][]class),
 		keys:      make(map[uint32]*keyOrder),
 		joined:    joined,
 	}
 }
 
-// end takes the outcome of a command that was started.
+// count adds one to a class, for an operation that was due in the given bin.
+func (a *account) count(c class, bin uint32) { a.add(c, bin, 1) }
+
+func (a *account) add(c class, bin uint32, n int64) {
+	*a.sums.of(c) += n
+	a.windows.add(c, bin, n)
+}
+
+// exists reports whether a client may have started op.
+func (a *account) exists(op uint64) bool { return op > 0 && op <= a.issued.Load() }
+
+// end takes the outcome of an operation that was started.
 func (a *account) end(o Outcome) {
-	a.sums.Attempted++
-	if told(o) {
-		a.sums.Acknowledged++
+	bin := a.windows.binOf(o.Due)
+	a.memory.set(o.Op, newMark(o, bin))
+	if o.Class == corruptClass {
+		a.count(classUnexpected, bin)
 	}
-	e := a.undecided[o.Op]
-	e.outcome, e.ended = o, true
-	a.put(o.Op, e)
+	if o.Kind == Command {
+		a.count(classAttempted, bin)
+		if told(o) {
+			a.count(classAcknowledged, bin)
+		}
+		if o.Class == timeoutClass {
+			a.count(classTimedOut, bin)
+		}
+		e := a.undecided[o.Op]
+		e.outcome, e.ended = o, true
+		a.put(o.Op, e)
+	}
+	for _, c := range a.early[o.Op] {
+		a.see(o.Op, c)
+	}
+	delete(a.early, o.Op)
+}
+
+// saw takes what was seen of an operation besides its outcome and its
+// applications. It is counted where the operation was due, which its outcome
+// tells.
+func (a *account) saw(op uint64, c class) {
+	switch {
+	case !a.exists(op) && c == classLateAnswers:
+		a.count(classUnexpected, 0)
+	case a.exists(op) && !a.memory.get(op).has(markEnded) && len(a.early) < maxUndecided:
+		a.early[op] = append(a.early[op], c)
+	default:
+		a.see(op, c)
+	}
+}
+
+func (a *account) see(op uint64, c class) {
+	m := a.memory.get(op)
+	a.count(c, m.bin())
+	if c != classLateAnswers || m.has(markLate) {
+		return
+	}
+	switch {
+	case m.has(markAnswered):
+		a.count(classReplyDuplicated, m.bin())
+	case m.has(markCommand) && m.has(markTimedOut):
+		a.count(classRepliedLate, m.bin())
+	}
+	if m != 0 {
+		a.memory.set(op, m|markLate)
+	}
 }
 
 // apply takes one application of a command.
@@ -73,84 +131,146 @@ func (a *account) apply(ap Applied) {
 		a.refuse(ap.Op)
 		return
 	case ap.Repeated:
-		a.sums.Repeated++
+		a.saw(ap.Op, classRepeated)
 		return
-	}
-	if ap.Corrupt || ap.Op == 0 || ap.Op > a.issued.Load() {
-		a.sums.Unexpected++
-		a.order(ap.Key).pass(a, ap.Version, 0, 0)
+	case ap.Corrupt || !a.exists(ap.Op):
+		a.count(classUnexpected, 0)
+		a.order(ap.Key).pass(a, ap.Version, span{})
 		return
-	}
-	if a.settled.has(ap.Op) {
-		a.sums.Extra++
-		if _, ok := a.again[ap.Op]; !ok {
-			a.sums.Duplicated++
-			if len(a.again) < maxUndecided {
-				a.again[ap.Op] = struct{}{}
-			}
-		}
-		a.order(ap.Key).pass(a, ap.Version, 0, 0)
+	case a.memory.forgotten(ap.Op):
+		a.count(classExtra, 0)
+		a.count(classUnresolved, 0)
+		a.order(ap.Key).pass(a, ap.Version, span{})
+		return
+	case a.memory.get(ap.Op).has(markSettled):
+		a.applyAgain(ap)
 		return
 	}
 	e := a.undecided[ap.Op]
 	e.times++
 	if e.times == 1 {
 		e.applied = ap
-		a.sums.Applied++
 		if a.first != nil {
 			a.first(ap)
 		}
 	} else {
-		a.sums.Extra++
-		if e.times == 2 {
-			a.sums.Duplicated++
-			if len(a.again) < maxUndecided {
-				a.again[ap.Op] = struct{}{}
-			}
-		}
-		a.order(ap.Key).pass(a, ap.Version, 0, 0)
+		a.order(ap.Key).pass(a, ap.Version, span{})
 	}
 	a.put(ap.Op, e)
 }
 
+// applyAgain takes an application of a command that was settled before.
+func (a *account) applyAgain(ap Applied) {
+	m := a.memory.get(ap.Op)
+	switch {
+	case m.has(markRefused): // one instance said no, and the next one did it
+		m &^= markRefused
+		if m.status() == Failed {
+			a.add(classFailed, m.bin(), -1)
+		} else {
+			a.add(classRefused, m.bin(), -1)
+		}
+		a.count(classApplied, m.bin())
+		a.count(afterApplied(m.status()), m.bin())
+		if a.first != nil {
+			a.first(ap)
+		}
+		a.joined(Outcome{Op: ap.Op, Status: Failed}, ap) // of no latency, whatever it was
+	default:
+		a.count(classExtra, m.bin())
+		if !m.has(markAgain) {
+			a.count(classDuplicated, m.bin())
+		}
+		m |= markAgain
+	}
+	a.memory.set(ap.Op, m)
+	a.order(ap.Key).pass(a, ap.Version, span{})
+}
+
 // refuse takes the service's refusal of a command.
 func (a *account) refuse(op uint64) {
-	if op == 0 || op > a.issued.Load() || a.settled.has(op) {
+	if !a.exists(op) || a.memory.forgotten(op) || a.memory.get(op).has(markSettled) {
 		return // whoever sent it is counted elsewhere
 	}
 	e := a.undecided[op]
-	e.refused = true
+	e.refused = e.refused || e.times == 0
 	a.put(op, e)
 }
 
 // put keeps e, or settles it if both ends are known.
 func (a *account) put(op uint64, e entry) {
-	if e.ended && e.refused && e.times == 0 {
+	if e.ended && (e.times > 0 || e.refused) {
 		delete(a.undecided, op)
-		a.settled.add(op)
-		if e.outcome.Status != Failed {
-			a.sums.Refused++
+		a.settle(op, e)
+		return
+	}
+	if _, there := a.undecided[op]; !there && len(a.undecided) >= maxUndecided {
+		a.count(classUnresolved, 0)
+		return
+	}
+	a.undecided[op] = e
+}
+
+// settle counts a command of which both ends are known. One that was refused
+// before it was applied says nothing about order or time: the refusal was final
+// for whoever waited.
+func (a *account) settle(op uint64, e entry) {
+	m, o := a.memory.get(op)|markSettled, e.outcome
+	bin := m.bin()
+	if e.times == 0 {
+		a.memory.set(op, m|markRefused)
+		if o.Status == Failed {
+			a.count(classFailed, bin)
+		} else {
+			a.count(classRefused, bin)
 		}
 		return
 	}
-	if !e.ended || e.times == 0 {
-		if _, there := a.undecided[op]; !there && len(a.undecided) >= maxUndecided {
-			a.sums.Unresolved++
-			return
-		}
-		a.undecided[op] = e
+	if e.times > 1 {
+		m |= markAgain
+	}
+	a.memory.set(op, m)
+	a.countApplied(e, bin)
+	a.count(afterApplied(o.Status), bin)
+	a.joined(o, e.applied)
+	if e.refused {
+		a.order(e.applied.Key).pass(a, e.applied.Version, span{})
 		return
 	}
-	delete(a.undecided, op)
-	a.settled.add(op)
-	switch e.outcome.Status {
+	if o.Class == timeoutClass && e.applied.At > o.Ended {
+		a.count(classTimedOutApplied, bin)
+	}
+	if a.recent.took(taken{o.Started, e.applied.At, bin}) {
+		a.count(classRecovered, bin)
+	}
+	a.order(e.applied.Key).pass(a, e.applied.Version, span{o.Started, acknowledgedAt(o), bin})
+}
+
+func (a *account) countApplied(e entry, bin uint32) {
+	a.count(classApplied, bin)
+	if e.times > 1 {
+		a.count(classDuplicated, bin)
+		a.add(classExtra, bin, int64(e.times-1))
+	}
+}
+
+// afterApplied returns what a command that was applied turned out to be.
+func afterApplied(s Status) class {
+	switch s {
 	case Failed:
-		a.sums.Phantom++
+		return classPhantom
 	case Unknown:
-		a.sums.UnknownApplied++
+		return classUnknownApplied
+	default:
+		return classOK
 	}
-	a.joined(e.outcome, e.applied)
-	a.order(e.applied.Key).pass(a, e.applied.Version, e.outcome.Started, acknowledgedAt(e.outcome))
+}
+
+// healed takes when a fault began to be undone, on the runtime's clock.
+func (a *account) healed(at time.Duration) {
+	for _, bin := range a.recent.healed(at) {
+		a.count(classRecovered, bin)
+	}
 }
 
 // owed returns how many commands have ended without having failed and have not
@@ -168,17 +288,30 @@ func (a *account) owed() int {
 // close gives the account of what is still undecided. Nothing may be added
 // afterwards.
 func (a *account) close() {
-	for _, e := range a.undecided {
+	for op, e := range a.undecided {
+		bin := a.memory.get(op).bin()
 		switch {
-		case !e.ended: // applied, and its client never reported: the run was cut short
+		case !e.ended && e.times == 0: // refused, and its client never reported: the run was cut short
+		case !e.ended: // applied, likewise
+			a.countApplied(e, bin)
+			a.order(e.applied.Key).pass(a, e.applied.Version, span{})
 		case e.outcome.Status == Failed: // the service or the broker refused it, and the client knows
+			a.count(classFailed, bin)
 		case told(e.outcome):
-			a.sums.Lost++
+			a.count(classLost, bin)
 		case e.outcome.Status == Unknown:
-			a.sums.UnknownNever++
+			a.count(classUnknownNever, bin)
 		default: // handed over, and nobody ever confirmed it
-			a.sums.Vanished++
+			a.count(classVanished, bin)
 		}
+	}
+	for op, seen := range a.early {
+		for _, c := range seen {
+			a.see(op, c)
+		}
+	}
+	for _, k := range a.keys {
+		k.close(a)
 	}
 }
 
@@ -200,65 +333,4 @@ func (a *account) order(key uint32) *keyOrder {
 		a.keys[key] = k
 	}
 	return k
-}
-
-// A keyOrder watches the order in which the commands of one key were applied.
-// Two commands are reordered only if one was acknowledged before the other was
-// started and yet was applied after it: without that, no order was promised.
-type keyOrder struct {
-	next    uint64        // the version whose command is looked at next
-	started time.Duration // the latest start among the commands applied so far
-	held    map[uint64]span
-}
-
-// A span is the time from a command's start to its acknowledgement.
-type span struct{ started, acknowledged time.Duration }
-
-// pass looks at the command that made the given version of the key, once those
-// of all earlier versions have been looked at. Applications that say nothing
-// about order pass with zeros.
-func (k *keyOrder) pass(a *account, version uint64, started, acknowledged time.Duration) {
-	if version != k.next {
-		if k.held == nil {
-			k.held = make(map[uint64]span)
-		}
-		k.held[version] = span{started, acknowledged}
-		return
-	}
-	for s, ok := (span{started, acknowledged}), true; ok; s, ok = k.held[k.next] {
-		delete(k.held, k.next)
-		k.next++
-		if s.acknowledged > 0 && s.acknowledged < k.started {
-			a.sums.Reordered++
-		}
-		k.started = max(k.started, s.started)
-	}
-}
-
-// A window is a set of ids of which only the latest are kept. Ids that have
-// fallen out of it count as members.
-type window struct {
-	bits []uint64
-	size uint64
-	top  uint64 // the highest id seen
-}
-
-func newWindow(size uint64) window { return window{bits: make([]uint64, size/64), size: size} }
-
-func (w *window) add(id uint64) {
-	for w.top < id { // clear what the window moves over
-		w.top++
-		w.bits[w.top%w.size/64] &^= 1 << (w.top % 64)
-	}
-	w.bits[id%w.size/64] |= 1 << (id % 64)
-}
-
-func (w *window) has(id uint64) bool {
-	switch {
-	case id > w.top:
-		return false
-	case id+w.size <= w.top:
-		return true
-	}
-	return w.bits[id%w.size/64]&(1<<(id%64)) != 0
 }

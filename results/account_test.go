@@ -43,12 +43,12 @@ func TestAccount(t *testing.T) {
 		{
 			"a command that was answered and applied is in order",
 			[]any{ok(1, 0, 5), applied(1, 0, 1)},
-			Accounting{Attempted: 1, Acknowledged: 1, Applied: 1},
+			Accounting{Attempted: 1, Acknowledged: 1, Applied: 1, OK: 1},
 		},
 		{
 			"it does not matter which end reports first",
 			[]any{applied(1, 0, 1), ok(1, 0, 5)},
-			Accounting{Attempted: 1, Acknowledged: 1, Applied: 1},
+			Accounting{Attempted: 1, Acknowledged: 1, Applied: 1, OK: 1},
 		},
 		{
 			"a command that was acknowledged and never applied is lost",
@@ -63,22 +63,22 @@ func TestAccount(t *testing.T) {
 		{
 			"one that was accepted and then refused is not: its client was told",
 			[]any{Outcome{Op: 1, Status: Failed, Class: "rejected", Due: 1, Started: 1, Accepted: 2}},
-			Accounting{Attempted: 1, Acknowledged: 1},
+			Accounting{Attempted: 1, Acknowledged: 1, Failed: 1},
 		},
 		{
 			"a duplicate does not hide a loss",
 			[]any{ok(1, 0, 5), ok(2, 0, 6), applied(1, 0, 1), applied(1, 0, 2)},
-			Accounting{Attempted: 2, Acknowledged: 2, Applied: 1, Lost: 1, Duplicated: 1, Extra: 1},
+			Accounting{Attempted: 2, Acknowledged: 2, Applied: 1, Lost: 1, Duplicated: 1, Extra: 1, OK: 1},
 		},
 		{
 			"a command applied three times is one duplicate with two applications too many",
 			[]any{applied(1, 0, 1), applied(1, 0, 2), applied(1, 0, 3), ok(1, 0, 5)},
-			Accounting{Attempted: 1, Acknowledged: 1, Applied: 1, Duplicated: 1, Extra: 2},
+			Accounting{Attempted: 1, Acknowledged: 1, Applied: 1, Duplicated: 1, Extra: 2, OK: 1},
 		},
 		{
 			"applied again after it was settled is the same duplicate",
 			[]any{ok(1, 0, 5), applied(1, 0, 1), applied(1, 0, 2), applied(1, 0, 3)},
-			Accounting{Attempted: 1, Acknowledged: 1, Applied: 1, Duplicated: 1, Extra: 2},
+			Accounting{Attempted: 1, Acknowledged: 1, Applied: 1, Duplicated: 1, Extra: 2, OK: 1},
 		},
 		{
 			"a command that failed and was applied all the same is a phantom",
@@ -98,7 +98,7 @@ func TestAccount(t *testing.T) {
 		{
 			"one that nobody confirmed and that was applied is in order",
 			[]any{ended(1, OK), applied(1, 0, 1)},
-			Accounting{Attempted: 1, Applied: 1},
+			Accounting{Attempted: 1, Applied: 1, OK: 1},
 		},
 		{
 			"one that the service refused when its client was gone is not lost",
@@ -116,7 +116,7 @@ func TestAccount(t *testing.T) {
 		{
 			"a refusal that the client was told of needs no mention",
 			[]any{ended(1, Failed), Applied{Op: 1, Refused: true}},
-			Accounting{Attempted: 1},
+			Accounting{Attempted: 1, Failed: 1},
 		},
 		{
 			"what nobody attempted is unexpected",
@@ -131,22 +131,27 @@ func TestAccount(t *testing.T) {
 		{
 			"applied after a later command of its key, though acknowledged before that began, is reordered",
 			[]any{ok(1, 7, 5), ok(2, 7, 20), applied(2, 7, 1), applied(1, 7, 2)},
-			Accounting{Attempted: 2, Acknowledged: 2, Applied: 2, Reordered: 1},
+			Accounting{Attempted: 2, Acknowledged: 2, Applied: 2, Reordered: 1, OK: 2},
 		},
 		{
 			"commands that overlapped may be applied in either order",
 			[]any{ok(1, 7, 5), ok(2, 7, 6), applied(2, 7, 1), applied(1, 7, 2)},
-			Accounting{Attempted: 2, Acknowledged: 2, Applied: 2},
+			Accounting{Attempted: 2, Acknowledged: 2, Applied: 2, OK: 2},
 		},
 		{
 			"other keys have nothing to do with it",
 			[]any{ok(1, 7, 5), ok(2, 8, 20), applied(2, 8, 1), applied(1, 7, 1)},
-			Accounting{Attempted: 2, Acknowledged: 2, Applied: 2},
+			Accounting{Attempted: 2, Acknowledged: 2, Applied: 2, OK: 2},
 		},
 		{
 			"versions that are reported out of order are looked at in order",
 			[]any{ok(1, 7, 5), ok(2, 7, 20), applied(2, 7, 2), applied(1, 7, 1)},
-			Accounting{Attempted: 2, Acknowledged: 2, Applied: 2},
+			Accounting{Attempted: 2, Acknowledged: 2, Applied: 2, OK: 2},
+		},
+		{
+			"a version that nobody tells of does not keep the later ones from being looked at",
+			[]any{ok(1, 7, 5), ok(2, 7, 20), applied(2, 7, 2), applied(1, 7, 3)},
+			Accounting{Attempted: 2, Acknowledged: 2, Applied: 2, Reordered: 1, OK: 2},
 		},
 	}
 	for _, tt := range tests {
@@ -189,7 +194,7 @@ func TestCleanHistoriesHaveACleanAccount(t *testing.T) {
 			history = append(history, ok(uint64(op), key, 10*op), applied(uint64(op), key, versions[key]))
 		}
 		shuffled := rapid.Permutation(history).Draw(t, "order")
-		want := Accounting{Attempted: int64(n), Acknowledged: int64(n), Applied: int64(n)}
+		want := Accounting{Attempted: int64(n), Acknowledged: int64(n), Applied: int64(n), OK: int64(n)}
 		if got := tell(shuffled, uint64(n)); got != want {
 			t.Fatalf("got %+v; want %+v", got, want)
 		}
@@ -225,6 +230,8 @@ func TestAccountAgreesWithSets(t *testing.T) {
 			}
 			count(&want.Acknowledged, o.Accepted > 0)
 			count(&want.Applied, times[op] > 0)
+			count(&want.OK, o.Status == OK && times[op] > 0)
+			count(&want.Failed, o.Status == Failed && times[op] == 0)
 			count(&want.Lost, o.Accepted > 0 && times[op] == 0)
 			count(&want.Duplicated, times[op] > 1)
 			count(&want.Phantom, o.Status == Failed && times[op] > 0)
@@ -240,16 +247,26 @@ func TestAccountAgreesWithSets(t *testing.T) {
 	})
 }
 
-func TestWindowForgetsOnlyWhatIsOld(t *testing.T) {
-	w := newWindow(128)
+func TestMemoryForgetsOnlyWhatIsOld(t *testing.T) {
+	m := newMemory(128)
 	for id := uint64(1); id <= 1000; id += 3 {
-		w.add(id)
+		m.set(id, mark(id))
 	}
 	for id := uint64(1); id <= 1003; id++ {
-		want := id+128 <= 1000 || id <= 1000 && id%3 == 1
-		if got := w.has(id); got != want {
-			t.Errorf("has(%d) = %v; want %v", id, got, want)
+		want := mark(0)
+		if id+128 > 1000 && id <= 1000 && id%3 == 1 {
+			want = mark(id)
 		}
+		if got := m.get(id); got != want {
+			t.Errorf("the mark of %d is %d; want %d", id, got, want)
+		}
+		if got, want := m.forgotten(id), id+128 <= 1000; got != want {
+			t.Errorf("%d forgotten: %v; want %v", id, got, want)
+		}
+	}
+	m.set(1<<40, 7)
+	if m.get(1<<40) != 7 || m.get(1<<40-3) != 0 || !m.forgotten(1000) {
+		t.Error("a leap does not clear what it leaps over")
 	}
 }
 

@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -25,9 +26,12 @@ func (c *Cell) Judge() {
 	c.Why, c.Warnings = []string{}, []string{}
 	c.judgeOperations()
 	c.judgeGenerator()
+	c.judgeFaults()
 	c.warnOfMachine()
+	c.warnOfOutcomes()
 	c.judgeHeard()
 	c.Valid = len(c.Why) == 0
+	c.Verdict, c.Broken = JudgePromise(PromiseOf(c.Promise, c.Idempotent), c.Accounting, c.Drained && c.Finished)
 }
 
 func (c *Cell) judgeOperations() {
@@ -53,6 +57,23 @@ func (c *Cell) judgeOperations() {
 	}
 	if c.Accounting.Unresolved > 0 {
 		c.why("the account gave up on %d commands", c.Accounting.Unresolved)
+	}
+	if c.Finished && !c.Accounting.Closes() {
+		c.why("the account does not close: this is a defect of flowbench")
+	}
+}
+
+// judgeFaults looks whether the faults did anything. A cell whose fault did
+// nothing shows how the flow does without, under the name of a cell that shows
+// how it does with it.
+func (c *Cell) judgeFaults() {
+	for _, f := range c.Faults {
+		switch {
+		case f.Absent:
+			c.warn("fault %s is absent: the flow has no %s that it could befall", f.What, f.On)
+		case f.Effect == "":
+			c.why("fault %s on %s had no effect", f.What, f.On)
+		}
 	}
 }
 
@@ -104,11 +125,31 @@ func (c *Cell) warnOfMachine() {
 			100*c.Pressure.Busy,
 		)
 	}
-	if c.Load.Open() && c.Counts.Due > 0 && c.Counts.Closes() {
-		if bad := c.Counts.Failed + c.Counts.Unknown; bad > 0 {
-			c.warn("%d of %d operations did not end ok: the latencies are of those that did", bad, c.Counts.Due)
+}
+
+// warnOfOutcomes says whose latencies are not in the numbers. With faults that is
+// what the cell is about, and when the operations were due tells why.
+func (c *Cell) warnOfOutcomes() {
+	bad := c.Counts.Failed + c.Counts.Unknown
+	if !c.Load.Open() || !c.Counts.Closes() || bad == 0 {
+		return
+	}
+	if len(c.Windows) == 0 {
+		c.warn("%d of %d operations did not end ok: the latencies are of those that did", bad, c.Counts.Due)
+		return
+	}
+	var parts []string
+	for _, w := range []struct{ name, when string }{
+		{SteadyWindow, "in the steady time"},
+		{FaultWindow, "while a fault was on"},
+		{RecoveryWindow, "in the recovery"},
+	} {
+		if in := c.Windows[w.name]; in != nil && in.Counts.Failed+in.Counts.Unknown > 0 {
+			parts = append(parts, fmt.Sprintf("%d of %d operations due %s",
+				in.Counts.Failed+in.Counts.Unknown, in.Counts.Due, w.when))
 		}
 	}
+	c.warn("did not end ok: %s; the latencies are of those that did", strings.Join(parts, ", "))
 }
 
 func (c *Cell) why(format string, args ...any) { c.Why = append(c.Why, fmt.Sprintf(format, args...)) }

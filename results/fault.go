@@ -33,6 +33,7 @@ type Recovery struct {
 	// The steady time before the fault is what all else is compared with.
 	BaseP99  time.Duration `json:"base_p99_ns"`
 	BasePerS float64       `json:"base_per_s"`         // operations that ended ok
+	Worst    time.Duration `json:"base_worst_ns"`      // p99 of a tail in it
 	Unsteady string        `json:"unsteady,omitempty"` // why it is no good base, if it is none
 
 	Detect Moment        `json:"detect"`  // from Begin to the first operation that failed or took 4 × BaseP99

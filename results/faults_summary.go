@@ -23,6 +23,7 @@ type SummaryFault struct {
 // that was not seen is absent.
 type SummaryRecovery struct {
 	BaseP99US float64  `json:"base_p99_us"`
+	WorstUS   float64  `json:"base_worst_us"`
 	BasePerS  float64  `json:"base_per_s"`
 	Unsteady  string   `json:"unsteady,omitempty"`
 	DetectMS  *float64 `json:"detect_ms,omitempty"`
@@ -66,7 +67,8 @@ func (r *Recovery) summary() *SummaryRecovery {
 		return nil
 	}
 	return &SummaryRecovery{
-		BaseP99US: float64(r.BaseP99.Nanoseconds()) / 1e3, BasePerS: r.BasePerS, Unsteady: r.Unsteady,
+		BaseP99US: float64(r.BaseP99.Nanoseconds()) / 1e3, WorstUS: float64(r.Worst.Nanoseconds()) / 1e3,
+		BasePerS: r.BasePerS, Unsteady: r.Unsteady,
 		DetectMS: r.Detect.millis(), CutMS: r.Cut.millis(), DownMS: millis(r.Down), GapMS: millis(r.Gap),
 		RecoverMS: r.Recover.millis(), WithinMS: millis(r.Within),
 		Backlog: r.Backlog, DrainMS: r.Drain.millis(), DrainPerS: r.DrainPerS,

@@ -17,8 +17,9 @@ func TestTheSummaryHasFaultsOnlyWhereThereWereSome(t *testing.T) {
 			What: "outage", On: "broker", Begin: 2 * time.Second, Begun: 2*time.Second + 500*time.Microsecond,
 			Heal: 3 * time.Second, Healed: 3250 * time.Millisecond, Effect: "3 connections cut",
 			Recovery: &Recovery{
-				BaseP99: 1500 * time.Microsecond, BasePerS: 400, Detect: Moment{50 * time.Millisecond, true},
-				Down: time.Second, Gap: 950 * time.Millisecond, Recover: Moment{0, true}, Within: 4 * time.Second,
+				BaseP99: 1500 * time.Microsecond, Worst: 1900 * time.Microsecond, BasePerS: 400,
+				Detect: Moment{50 * time.Millisecond, true},
+				Down:   time.Second, Gap: 950 * time.Millisecond, Recover: Moment{0, true}, Within: 4 * time.Second,
 				Backlog: 7, Offered: 400, Bad: 12,
 			},
 		},
@@ -41,7 +42,8 @@ func TestTheSummaryHasFaultsOnlyWhereThereWereSome(t *testing.T) {
 	}
 	const want = `[{"what":"outage","on":"broker","params":{},"begin_ms":2000,"begun_ms":2000.5,"heal_ms":3000,` +
 		`"healed_ms":3250,"absent":false,"effect":"3 connections cut",` +
-		`"recovery":{"base_p99_us":1500,"base_per_s":400,"detect_ms":50,"down_ms":1000,"gap_ms":950,` +
+		`"recovery":{"base_p99_us":1500,"base_worst_us":1900,"base_per_s":400,` +
+		`"detect_ms":50,"down_ms":1000,"gap_ms":950,` +
 		`"recover_ms":0,"within_ms":4000,"backlog":7,"drain_per_s":0,` +
 		`"offered":400,"bad":12}},{"what":"stall","on":"edge","params":{"way":"both"},"begin_ms":0,"begun_ms":0,` +
 		`"heal_ms":0,"healed_ms":0,"absent":true,"effect":""}]`

@@ -68,7 +68,7 @@ type audience struct {
 	heard    *Heard
 	lanes    []lane[notice] // by subscriber
 	pending  map[uint64]*hearing
-	complete window // commands that all have heard of
+	complete memory // commands that all have heard of
 	most     int    // of pending
 	notices  int64  // taken so far
 	owed     int    // applied commands in pending
@@ -89,7 +89,7 @@ func newAudience(h *Heard) *audience {
 	h.FromDue, h.FromApplied = newHeardTimes(), newHeardTimes()
 	return &audience{
 		heard: h, lanes: newLanes[notice](h.Subscribers), pending: make(map[uint64]*hearing),
-		complete: newWindow(settledWindow), most: min(heardBudget/h.Subscribers, maxUndecided),
+		complete: newMemory(remembered), most: min(heardBudget/h.Subscribers, maxUndecided),
 	}
 }
 
@@ -115,7 +115,7 @@ func (a *audience) of(op uint64) *hearing {
 // hear takes a notice of an operation that was issued.
 func (a *audience) hear(n notice) {
 	a.notices++
-	if a.complete.has(n.op) {
+	if a.complete.forgotten(n.op) || a.complete.get(n.op) != 0 {
 		a.heard.Repeated++
 		return
 	}
@@ -154,7 +154,7 @@ func (a *audience) settle(op uint64, h *hearing) {
 	a.owed--
 	a.record(h)
 	delete(a.pending, op)
-	a.complete.add(op)
+	a.complete.set(op, markSettled)
 	times, who := h.times[:0], h.who
 	clear(who)
 	*h = hearing{times: times, who: who}
@@ -236,6 +236,7 @@ func (r *CellRecorder) gatherHeard() {
 	}
 	for i := range r.audience.lanes {
 		for _, n := range r.audience.lanes[i].take() {
+			r.history.heard(n.op, n.subscriber)
 			if n.op == 0 || n.op > r.issued.Load() || n.subscriber < 0 || n.subscriber >= r.cell.Heard.Subscribers {
 				r.account.sums.Unexpected++
 				continue

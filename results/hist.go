@@ -34,6 +34,11 @@ func (h *Hist) Record(d time.Duration) {
 	_ = h.h.RecordValue(int64(min(max(d, 0), highest)))
 }
 
+// recordN adds a value n times.
+func (h *Hist) recordN(d time.Duration, n int64) {
+	_ = h.h.RecordValues(int64(min(max(d, 0), highest)), n)
+}
+
 // Merge adds all values of other.
 func (h *Hist) Merge(other *Hist) { h.h.Merge(other.h) }
 

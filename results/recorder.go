@@ -34,6 +34,7 @@ type CellRecorder struct {
 	out      *bufio.Writer
 	encoder  *encoder
 	line     *timelineRecorder // nil unless the cell has faults
+	history  *historyWriter    // nil unless the cell keeps one
 	err      error
 	live     Live
 }
@@ -44,6 +45,7 @@ type CellConfig struct {
 	Origin  time.Duration // when the load begins, on the runtime's clock
 	Faults  bool          // the cell is going to have faults: keep a timeline
 	Seconds io.Writer     // where the seconds and the events go, as lines of JSON
+	History io.Writer     // where every single event goes, for [ReadHistory]; may be nil
 }
 
 // A lane is a buffer that one client appends to and the collector empties.
@@ -102,7 +104,12 @@ func NewCellRecorder(config CellConfig) *CellRecorder {
 	r.account = newAccount(&r.issued, r.join)
 	if config.Faults {
 		r.line = newTimelineRecorder(config.Origin)
+		r.account.recent = &recent{}
+		r.account.windows = &windows{start: config.Origin + c.Load.Warmup}
 		r.account.first = func(a Applied) { r.line.count(&r.line.line.Applied, a.At) }
+	}
+	if config.History != nil {
+		r.history = newHistoryWriter(config)
 	}
 	if c.Heard != nil {
 		r.audience = newAudience(c.Heard)
@@ -145,11 +152,27 @@ const maxEvents = 10_000
 func (r *CellRecorder) Stray(op uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if op == 0 || op > r.issued.Load() {
-		r.account.sums.Unexpected++
-		return
-	}
-	r.account.sums.LateAnswers++
+	r.history.stray(op)
+	r.account.saw(op, classLateAnswers)
+}
+
+// Redelivered takes a request that reached a service and that had reached one
+// before, as the broker says.
+func (r *CellRecorder) Redelivered(op uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.history.redelivered(op)
+	r.account.saw(op, classRedelivered)
+}
+
+// FaultHealed takes when a fault began to be undone, since the load began, as in
+// [Fault].Heal. It may be called when it has been undone. Close knows of all
+// faults of the cell; in a long cell it must be told of them before, since the
+// recorder remembers only the latest commands.
+func (r *CellRecorder) FaultHealed(heal time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.account.healed(r.config.Origin + heal)
 }
 
 // Late records how late the canary woke.
@@ -198,6 +221,7 @@ func (r *CellRecorder) Collect(now time.Duration) {
 func (r *CellRecorder) gather() {
 	for i := range r.service {
 		for _, a := range r.service[i].take() {
+			r.history.applied(a)
 			r.account.apply(a)
 			if !a.Refused && !a.Repeated && a.Instance >= 0 && a.Instance < len(r.cell.Served) {
 				r.cell.Served[a.Instance]++
@@ -214,6 +238,8 @@ func (r *CellRecorder) gather() {
 
 // outcome takes one outcome into the counts, the histograms and the account.
 func (r *CellRecorder) outcome(o Outcome) {
+	r.history.outcome(o)
+	r.account.windows.outcome(o)
 	if r.line != nil {
 		r.line.outcome(o)
 	}
@@ -231,9 +257,6 @@ func (r *CellRecorder) outcome(o Outcome) {
 	if o.Status == Dropped {
 		return
 	}
-	if o.Class == corruptClass {
-		r.account.sums.Unexpected++
-	}
 	lag := o.Started - o.Due
 	s.hist(lagHist).Record(lag)
 	if measured {
@@ -248,9 +271,7 @@ func (r *CellRecorder) outcome(o Outcome) {
 			r.cell.Stale.Answered.read(o.Read&AfterAnswered != 0, o.Read&StaleAnswered != 0)
 		}
 	}
-	if o.Kind == Command {
-		r.account.end(o)
-	}
+	r.account.end(o)
 }
 
 // corruptClass is the class of answers with other bytes than were asked for.
@@ -322,8 +343,8 @@ func (r *CellRecorder) measured(due time.Duration) bool {
 	return due-r.config.Origin >= r.cell.Load.Warmup
 }
 
-// Close takes in the last of what was recorded and completes the cell. It
-// returns the first error of writing seconds.
+// Close takes in the last of what was recorded and completes the cell, whose
+// faults must be set by then. It returns the first error of writing.
 func (r *CellRecorder) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -331,13 +352,20 @@ func (r *CellRecorder) Close() error {
 	for len(r.seconds) > 0 {
 		r.closeSecond()
 	}
+	for _, f := range r.cell.Faults {
+		if !f.Absent && f.Heal >= f.Begin {
+			r.account.healed(r.config.Origin + f.Heal)
+		}
+	}
 	r.account.close()
 	r.closeHeard()
 	r.cell.Accounting = r.account.sums
 	if r.line != nil {
 		r.cell.Timeline = r.line.close()
 		r.cell.recoveries()
+		r.cell.Windows = r.account.windows.close(r.cell.Load.Warmup, r.cell.Faults)
 	}
+	r.keep(r.history.close(r.cell, r.issued.Load()))
 	r.flush()
 	return r.err
 }
@@ -469,10 +497,13 @@ func (r *CellRecorder) writeLine(l any) {
 	r.keep(err)
 }
 
-func (r *CellRecorder) flush() { r.keep(r.out.Flush()) }
+func (r *CellRecorder) flush() {
+	r.keep(r.out.Flush())
+	r.keep(r.history.flush())
+}
 
 func (r *CellRecorder) keep(err error) {
 	if err != nil && r.err == nil {
-		r.err = fmt.Errorf("write seconds of cell %s: %w", r.cell.ID, err)
+		r.err = fmt.Errorf("record cell %s: %w", r.cell.ID, err)
 	}
 }

@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -14,6 +15,7 @@ const (
 	wellFactor    = 1.5  // of the base's p99 that the p99 of a tail may be
 	wellFloor     = 2 * time.Millisecond
 	wellInARow    = 5    // tails
+	downCount     = 20   // operations that are expected in what is called down or not
 	backlogShare  = 0.01 // of the peak, below which a backlog counts as gone
 	driftLimit    = 0.10 // between the halves of the base
 	minBase       = 1000 // operations, for a p99 to compare with
@@ -77,7 +79,7 @@ func (l *Timeline) base(r *Recovery, from, to time.Duration) {
 	// The median of the tails, since a base of a few seconds has a few tails and one
 	// of them may have met a pause of the machine.
 	slices.Sort(tails)
-	r.BaseP99 = tails[len(tails)/2]
+	r.BaseP99, r.Worst = tails[len(tails)/2], tails[len(tails)-1]
 	half := from + (to-from)/2
 	first, second := sum(l.OK, from, half), sum(l.OK, half, to)
 	switch drift := float64(second-first) / float64(max(first, 1)); {
@@ -105,20 +107,27 @@ func (l *Timeline) detect(r *Recovery, f Fault, events []Event) {
 	}
 }
 
-// outage adds up how long nothing, or too little, ended ok.
+// outage adds up how long nothing, or too little, ended ok. At low rates it looks
+// at several bins together, since few operations are few by chance.
 func (l *Timeline) outage(r *Recovery, f Fault) {
 	end := time.Duration(len(l.Due)) * BinWidth
 	due, done := bins(l.Due, BinWidth, f.Begin, end), bins(l.Done, BinWidth, f.Begin, end)
 	perBin := r.BasePerS * BinWidth.Seconds()
+	together := int(max(1, math.Ceil(downCount/perBin)))
 	var gap time.Duration
-	for i, n := range done {
-		if i < len(due) && due[i] == 0 {
+	var n, looked int
+	for i := range done {
+		if i < len(due) && due[i] == 0 && sum(l.Due, f.Begin+time.Duration(i)*BinWidth, end) == 0 {
 			break // the load is over
 		}
-		if float64(n) < downShare*perBin {
-			r.Down += BinWidth
+		n += int(done[i])
+		if looked++; looked == together {
+			if float64(n) < downShare*perBin*float64(together) {
+				r.Down += time.Duration(together) * BinWidth
+			}
+			n, looked = 0, 0
 		}
-		if gap += BinWidth; n > 0 {
+		if gap += BinWidth; done[i] > 0 {
 			gap = 0
 		}
 		r.Gap = max(r.Gap, gap)
@@ -127,7 +136,7 @@ func (l *Timeline) outage(r *Recovery, f Fault) {
 
 // recover finds the first tails in a row that are well.
 func (l *Timeline) recover(r *Recovery, f Fault) {
-	limit := max(time.Duration(wellFactor*float64(r.BaseP99)), r.BaseP99+wellFloor)
+	limit := max(time.Duration(wellFactor*float64(r.BaseP99)), r.BaseP99+wellFloor, r.Worst)
 	inARow := 0
 	for i := int((f.Heal + TailWidth - 1) / TailWidth); ; i++ {
 		at := time.Duration(i) * TailWidth

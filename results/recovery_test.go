@@ -101,6 +101,7 @@ func TestARecoveryIsToldFromTheTimeline(t *testing.T) {
 			}
 			want := tt.want
 			want.BasePerS, want.BaseP99, want.Offered = got.BasePerS, got.BaseP99, got.Offered
+			want.Worst = got.Worst
 			want.Backlog, want.Drain, want.DrainPerS = got.Backlog, got.Drain, got.DrainPerS
 			if !tt.want.Recover.Seen {
 				got.Within = got.Within.Round(time.Second)

@@ -49,6 +49,8 @@ type Cell struct {
 	Summary string `json:"summary"` // of the flow, one phrase
 	Promise string `json:"promise"` // of the flow: at most once, at least once
 
+	Idempotent bool `json:"idempotent,omitempty"` // the service does no command twice that it remembers
+
 	Load       Load              `json:"load"`
 	Guarantees map[string]string `json:"guarantees,omitempty"` // of the broker; see docs/results.md
 	Settings   map[string]string `json:"settings,omitempty"`   // of broker, service and clients, for people
@@ -74,6 +76,14 @@ type Cell struct {
 	Latency map[string]map[string]*Hist `json:"latency"`
 	SendLag *Hist                       `json:"send_lag"` // started − due, of those that started in the measured time
 	Canary  *Hist                       `json:"canary"`   // how late a goroutine woke from sleeping 1 ms
+
+	// Verdict says whether the promise was kept: kept, broken or unknown. Broken says
+	// which promise was broken, by which count.
+	Verdict string   `json:"verdict"`
+	Broken  []string `json:"broken"`
+
+	// Windows are the parts of a cell with faults, by name; see [WindowAt].
+	Windows map[string]*Window `json:"windows,omitempty"`
 
 	// Faults are what was made to go wrong, in the order in which it began.
 	Faults   []Fault   `json:"faults,omitempty"`
@@ -117,17 +127,19 @@ type Counts struct {
 func (c Counts) Closes() bool { return c.Due == c.OK+c.Failed+c.Unknown+c.Dropped }
 
 // add counts one operation that ended with s.
-func (c *Counts) add(s Status) {
-	c.Due++
+func (c *Counts) add(s Status) { c.addN(s, 1) }
+
+func (c *Counts) addN(s Status, n int64) {
+	c.Due += n
 	switch s {
 	case OK:
-		c.OK++
+		c.OK += n
 	case Failed:
-		c.Failed++
+		c.Failed += n
 	case Unknown:
-		c.Unknown++
+		c.Unknown += n
 	case Dropped:
-		c.Dropped++
+		c.Dropped += n
 	}
 }
 
@@ -173,28 +185,42 @@ func (c *Cell) LatencyOfAll(s Stage) *Hist {
 }
 
 // Accounting compares what clients were told with what the service did, over
-// all commands of a cell, the warm-up included.
+// all commands of a cell, the warm-up included. Every command that was attempted
+// is exactly one of OK, Failed, Lost, Vanished, Refused, Phantom, UnknownApplied
+// and UnknownNever.
 type Accounting struct {
 	Attempted    int64 `json:"attempted"`    // commands that a client started
 	Acknowledged int64 `json:"acknowledged"` // of these, the client was told accepted or answered
 	Applied      int64 `json:"applied"`      // commands that the service did at least once
-	Lost         int64 `json:"lost"`         // acknowledged, and never applied by the end of the drain
-	Duplicated   int64 `json:"duplicated"`   // applied more than once
-	Repeated     int64 `json:"repeated"`     // came again, and an idempotent service did not do them again
-	Extra        int64 `json:"extra"`        // applications beyond the first, all together
-	// Applied before one of the same key that was acknowledged before it started.
-	Reordered int64 `json:"reordered"`
-	// Applied, answered or heard of and never attempted, or with other bytes than
-	// were sent; heard of and never applied.
-	Unexpected  int64 `json:"unexpected"`
-	Vanished    int64 `json:"vanished"`     // handed over and never confirmed, and never applied
-	Refused     int64 `json:"refused"`      // refused by the service after its client had let go of it
-	Phantom     int64 `json:"phantom"`      // reported as failed, yet applied
-	Recovered   int64 `json:"recovered"`    // applied only after a fault had ended
-	LateAnswers int64 `json:"late_answers"` // answers that came when nobody waited any more
+
+	OK       int64 `json:"ok"`       // applied, and all went well for the client
+	Failed   int64 `json:"failed"`   // reported as failed, and never applied
+	Lost     int64 `json:"lost"`     // acknowledged, not refused, and never applied by the end of the drain
+	Vanished int64 `json:"vanished"` // handed over and never confirmed, and never applied
+	Refused  int64 `json:"refused"`  // refused by the service after its client had let go of it
+	Phantom  int64 `json:"phantom"`  // reported as failed, yet applied
 
 	UnknownApplied int64 `json:"unknown_applied"` // unknown to the client, and applied
-	UnknownNever   int64 `json:"unknown_never"`   // unknown to the client, and never applied
+	UnknownNever   int64 `json:"unknown_never"`   // unknown to the client, never acknowledged, and never applied
+
+	// Started before a fault was undone, and applied for the first time after that.
+	Recovered  int64 `json:"recovered"`
+	Duplicated int64 `json:"duplicated"` // applied more than once
+	Extra      int64 `json:"extra"`      // applications beyond the first, all together
+	Repeated   int64 `json:"repeated"`   // came again, and an idempotent service did not do them again
+	// Requests that reached a service again by the broker's own word, queries included.
+	Redelivered int64 `json:"redelivered"`
+	// Applied after one of the same key that was started only when this one had been acknowledged.
+	Reordered int64 `json:"reordered"`
+	// Applied or answered and never attempted, or with other bytes than were sent.
+	Unexpected int64 `json:"unexpected"`
+
+	TimedOut        int64 `json:"timed_out"`         // commands whose clients ran out of patience
+	TimedOutApplied int64 `json:"timed_out_applied"` // of these, first applied after that
+	RepliedLate     int64 `json:"replied_late"`      // of these, answered when nobody waited any more
+	ReplyDuplicated int64 `json:"reply_duplicated"`  // operations that were answered, and then again
+	// Answers that came when nobody waited any more, to queries as well.
+	LateAnswers int64 `json:"late_answers"`
 
 	// Unresolved counts commands that the account had to give up on, because
 	// more were undecided at once than it can hold. It is 0 in a sound run.

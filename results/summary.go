@@ -49,6 +49,10 @@ type SummaryCell struct {
 	Warmup       Counts                               `json:"warmup"`
 	Classes      map[string]int64                     `json:"classes"`
 	Accounting   Accounting                           `json:"accounting"`
+	Idempotent   bool                                 `json:"idempotent"`
+	Verdict      string                               `json:"verdict"`
+	Broken       []string                             `json:"broken"`
+	Windows      map[string]SummaryWindow             `json:"windows,omitempty"`
 	LatencyUS    map[string]map[string]SummaryLatency `json:"latency_us"`
 	SendLagUS    *SummaryLatency                      `json:"send_lag_us,omitempty"`
 	CanaryUS     *SummaryLatency                      `json:"canary_us,omitempty"`
@@ -60,6 +64,34 @@ type SummaryCell struct {
 	Urgency      *SummaryUrgency                      `json:"urgency,omitempty"`
 	FrontEnds    []int64                              `json:"front_ends,omitempty"`
 	Faults       []SummaryFault                       `json:"faults,omitempty"`
+}
+
+// A SummaryWindow is a [Window] in figures.
+type SummaryWindow struct {
+	Seconds    float64                   `json:"seconds"`
+	Counts     Counts                    `json:"counts"`
+	Accounting Accounting                `json:"accounting"`
+	LatencyUS  map[string]SummaryLatency `json:"latency_us"`
+}
+
+func (c *Cell) summaryWindows() map[string]SummaryWindow {
+	if len(c.Windows) == 0 {
+		return nil
+	}
+	all := make(map[string]SummaryWindow)
+	for name, w := range c.Windows {
+		if w == nil {
+			continue
+		}
+		s := SummaryWindow{w.For.Seconds(), w.Counts, w.Accounting, make(map[string]SummaryLatency)}
+		for stage, h := range w.Latency {
+			if l := summarize(h); l != nil {
+				s.LatencyUS[stage] = *l
+			}
+		}
+		all[name] = s
+	}
+	return all
 }
 
 // A SummaryStale says who saw old state after being told of a command.
@@ -117,6 +149,7 @@ func (c *Cell) summary() SummaryCell {
 		LatencyUS: make(
 			map[string]map[string]SummaryLatency,
 		), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
+		Idempotent: c.Idempotent, Verdict: c.Verdict, Broken: c.Broken, Windows: c.summaryWindows(),
 		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served, FrontEnds: c.FrontEnds,
 		Urgency: c.Urgency.summary(),
 		Stale:   SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
@@ -125,6 +158,9 @@ func (c *Cell) summary() SummaryCell {
 	// Programs iterate over these; an empty object is easier on them than null.
 	if s.Guarantees == nil {
 		s.Guarantees = make(map[string]string)
+	}
+	if s.Broken == nil {
+		s.Broken = []string{}
 	}
 	if s.Classes == nil {
 		s.Classes = make(map[string]int64)

@@ -82,6 +82,28 @@ func (w *Writer) BeginCell(c *Cell) (io.WriteCloser, error) {
 	return f, nil
 }
 
+// historyPath returns where the history of a cell is in a run directory.
+func historyPath(cell string) string { return path.Join(cellsDir, cell+".history.jsonl") }
+
+// BeginHistory opens the file that the history of a cell goes to.
+func (w *Writer) BeginHistory(cell string) (io.WriteCloser, error) {
+	f, err := w.root.Create(historyPath(cell))
+	if err != nil {
+		return nil, fmt.Errorf("create history: %w", err)
+	}
+	return f, nil
+}
+
+// OpenHistory opens the history of a cell in a run directory. The error is
+// [fs.ErrNotExist] if none was kept.
+func OpenHistory(root *os.Root, cell string) (io.ReadCloser, error) {
+	f, err := root.Open(historyPath(cell))
+	if err != nil {
+		return nil, fmt.Errorf("open history: %w", err)
+	}
+	return f, nil
+}
+
 // WriteCell writes a cell, in place of what was written of it before.
 func (w *Writer) WriteCell(c *Cell) error {
 	return writeJSON(w.root, path.Join(cellsDir, c.ID+".json"), c)

@@ -242,6 +242,7 @@ func (b *planner) cell(f flows.Spec, id string, use brokerUse, edge string) {
 		FrontEnds: s.FrontEnds,
 		Model:     s.Model,
 		Faults:    b.decided,
+		History:   b.s.History == KeepOn || b.s.History == KeepAuto && len(b.decided) > 0,
 	}
 	if len(use.params) > 0 {
 		c.BrokerParams = maps.Clone(use.params)

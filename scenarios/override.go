@@ -59,15 +59,51 @@ func SetSeed(seed uint64) Override {
 // Quick returns the overrides of the flag --quick: cells so short that a whole
 // scenario can be tried out, and too short for numbers to decide from. The drain
 // stays as it is: it ends as soon as nothing is left, and must outlast the timeout.
+// Faults are shortened with the measured time.
 func Quick() []Override {
 	return []Override{
-		{"warmup", "500ms", "--quick"},
-		{"duration", "2s", "--quick"},
+		{"warmup", "500ms", quickFlag},
+		{"duration", quickDuration.String(), quickFlag},
+	}
+}
+
+const quickDuration = 2 * second
+
+// quickFlag is the flag that shortens everything.
+const quickFlag = "--quick"
+
+// shrinkFaults keeps the faults of a scenario where they are in the measured time
+// when --quick shortens it.
+func shrinkFaults(root *node, to Duration) {
+	from := defaults().Load.Duration
+	if i := root.find("duration"); i >= 0 {
+		if d, ok := parseDuration(root.entries[i].value.text); ok && d > 0 {
+			from = d
+		}
+	}
+	i := root.find("faults")
+	if i < 0 {
+		return
+	}
+	for _, f := range root.entries[i].value.items {
+		for j, e := range f.entries {
+			d, ok := parseDuration(e.value.text)
+			if e.key != "at" && e.key != "for" || !ok || d == 0 {
+				continue // what is wrong is told when it is read
+			}
+			short := *e.value
+			scaled := Duration(float64(d) * float64(to) / float64(from))
+			short.text = max(millisecond, scaled/millisecond*millisecond).String()
+			f.entries[j].value = &short
+		}
 	}
 }
 
 // edit applies the override to a scenario's tree.
 func (o Override) edit(root *node, p *problems) {
+	if o.Flag == quickFlag && o.Path == "duration" {
+		shrinkFaults(root, quickDuration)
+	}
 	at := place{file: o.Flag}
 	if o.Flag == "" {
 		at.file = "--set " + o.Path

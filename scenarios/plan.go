@@ -34,7 +34,18 @@ type Cell struct {
 	FrontEnds    FrontEnds         `json:"front_ends"`
 	Model        Model             `json:"model"`
 	Faults       []Fault           `json:"faults,omitempty"`
+	History      bool              `json:"history"` // keep every single event, to be checked again
 }
+
+// Keeping says whether something is kept.
+type Keeping string
+
+// The ways of keeping.
+const (
+	KeepAuto Keeping = "auto" // where it is wanted most
+	KeepOn   Keeping = "on"
+	KeepOff  Keeping = "off"
+)
 
 // Load is what a cell's clients do.
 type Load struct {

@@ -199,6 +199,11 @@ func TestOverridesActAsIfTheFileSaidSo(t *testing.T) {
 			func(p *Plan) any {
 				return fmt.Sprint(p.Cells[0].Load.Duration, p.Cells[0].Load.Warmup, p.Seed)
 			}, "1h30m 0s 9"},
+		{"quick shortens faults as well", append([]Override{
+			{Path: "duration", Value: "20s"}, {Path: "faults", Value: "[{what: stall, on: broker, at: 5s, for: 10s}]"},
+		}, Quick()...), func(p *Plan) any {
+			return fmt.Sprint(p.Cells[0].Faults[0].At, p.Cells[0].Faults[0].For)
+		}, "500ms 1s"},
 		{"quick", Quick(), func(p *Plan) any {
 			return fmt.Sprint(p.Cells[0].Load.Warmup, p.Cells[0].Load.Duration)
 		}, "500ms 2s"},
@@ -226,7 +231,8 @@ func TestErrorsOfOverridesNameTheFlag(t *testing.T) {
 				`keys, max_in_flight or timeout (did you mean users?)`},
 		{"unknown section", []Override{SetSeed(1), {Path: "laod.users", Value: "1"}},
 			`--set laod.users: the scenario has no setting "laod"; want name, question, seed, flows, brokers, edges, ` +
-				`load, warmup, duration, drain, service, polling, front_ends, model or faults (did you mean load?)`},
+				`load, warmup, duration, drain, service, polling, front_ends, model, history or faults ` +
+				`(did you mean load?)`},
 		{"a path through a value", []Override{SetSeed(1), {Path: "name.first", Value: "1"}},
 			"--set name.first: name is x; want a path through sections"},
 		{"what does not fit the file", []Override{SetSeed(1), SetRate(100)},
@@ -288,6 +294,30 @@ func TestDurationsAreWrittenWithUnits(t *testing.T) {
 	} {
 		if _, ok := parseDuration(text); ok != pattern.MatchString(text) {
 			t.Errorf("%q is accepted: %v; the schema's pattern disagrees", text, ok)
+		}
+	}
+}
+
+func TestHistoriesAreKeptWhereFaultsAreOrWhereOneSaysSo(t *testing.T) {
+	const faults = "\nfaults: [{what: stall, on: service, at: 0s, for: 100ms}]"
+	for text, want := range map[string]bool{
+		"":                         false,
+		"\nhistory: auto":          false,
+		"\nhistory: on":            true,
+		faults:                     true,
+		"\nhistory: auto" + faults: true,
+		"\nhistory: off" + faults:  false,
+	} {
+		s, err := Parse("my.yaml", []byte("name: my\nflows: [direct]"+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := s.Plan(testCatalog())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := plan.Cells[0].History; got != want {
+			t.Errorf("with %q the history is kept: %v; want %v", text, got, want)
 		}
 	}
 }

@@ -19,6 +19,7 @@ type Scenario struct {
 	FrontEnds FrontEnds
 	Model     Model
 	Faults    []Fault
+	History   Keeping
 
 	source string           // the name that Parse was given
 	places map[string]place // of the settings that were written, by path
@@ -35,8 +36,9 @@ type BrokerChoice struct {
 // it applies. What does not apply, settle takes out.
 func defaults() *Scenario {
 	return &Scenario{
-		Seed:  1,
-		Edges: []string{edgeREST},
+		Seed:    1,
+		History: KeepAuto,
+		Edges:   []string{edgeREST},
 		Load: Load{
 			Arrivals:     Poisson,
 			RatePerS:     300,

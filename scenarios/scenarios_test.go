@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"flowbench/flows"
+	"flowbench/sim/fault"
 )
 
 // libraryCatalog is a catalog with every flow that there is, for the library.
@@ -15,11 +16,31 @@ func libraryCatalog() Catalog {
 		cat.Flows = append(cat.Flows, f.Spec())
 	}
 	for name, params := range map[string][]Param{
-		"jetstream": {{Name: "prefetch", Summary: "messages on the way", Default: "50", Min: 1, Max: 10000}},
-		"rabbitmq":  {{Name: "max_priority", Summary: "x-max-priority", Default: "0", Max: 10}},
+		"jetstream": {
+			{Name: "prefetch", Summary: "messages on the way", Default: "50", Min: 1, Max: 10000},
+			{Name: "ack_wait_ms", Summary: "until it comes again", Default: "30000", Min: 1, Max: 600000},
+		},
+		"rabbitmq": {{Name: "max_priority", Summary: "x-max-priority", Default: "0", Max: 10}},
 	} {
 		i := slices.IndexFunc(cat.Brokers, func(b Broker) bool { return b.Name == name })
 		cat.Brokers[i].Params = append(cat.Brokers[i].Params, params...)
+	}
+	cat.Faults, cat.Targets = nil, nil
+	for _, f := range fault.All() {
+		k := FaultKind{Name: f.Name, Summary: f.Summary}
+		for _, place := range f.On {
+			k.On = append(k.On, string(place))
+		}
+		for _, p := range f.Params {
+			k.Params = append(k.Params, Param{
+				Name: p.Name, Summary: p.Summary, Default: p.Default, Span: p.Unit == fault.Duration,
+				Min: int(p.Min), Max: int(p.Max),
+			})
+		}
+		cat.Faults = append(cat.Faults, k)
+	}
+	for _, s := range fault.Sites() {
+		cat.Targets = append(cat.Targets, Target{Name: string(s.Place), Summary: s.Summary, Indexed: s.Indexed})
 	}
 	return cat
 }

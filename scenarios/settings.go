@@ -43,6 +43,8 @@ func (s *Scenario) settings() []setting {
 			about: "what web clients talk to, in flows that have a front end"},
 		{key: "model", value: section{s.modelSettings},
 			about: "delays of what stands in for networks and brokers when a scenario is simulated"},
+		{key: "history", value: choice[Keeping]{&s.History, []Keeping{KeepAuto, KeepOn, KeepOff}},
+			about: "whether cells keep every single event for flowbench check; auto: those with faults do"},
 		{key: "faults", value: faultList{&s.Faults},
 			about: "what goes wrong, when, and for how long; times count from the beginning of the measured time"},
 	}

@@ -3,6 +3,8 @@ package sim
 import (
 	"context"
 	"time"
+
+	"flowbench/flows"
 )
 
 const (
@@ -33,7 +35,7 @@ func (d *driver) drain(ctx context.Context) bool {
 		d.recorder.Collect(d.runtime.Now())
 		idle := d.service.Busy() == 0
 		unheard, notices := d.recorder.Unheard()
-		if idle && unheard == 0 && d.recorder.Undecided() == 0 {
+		if idle && unheard == 0 && d.recorder.Undecided() == 0 && !d.again() {
 			return true
 		}
 		now := d.runtime.Now()
@@ -55,6 +57,12 @@ func (d *driver) drain(ctx context.Context) bool {
 			return false
 		}
 	}
+}
+
+// again reports whether work may come again that has been done, since the broker
+// was never told so: only after faults, and where brokers deliver again.
+func (d *driver) again() bool {
+	return len(d.cell.Faults) > 0 && d.session != nil && d.session.Traits().Has(flows.Redelivers)
 }
 
 // brokerEmpty reports whether the broker says that nothing waits, and whether

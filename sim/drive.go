@@ -42,7 +42,9 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 	load := w.cell.Load
 	d := &driver{world: w, result: result, report: report, origin: w.runtime.Now() + leadTime}
 	d.end = d.origin + time.Duration(load.Warmup+load.Duration)
-	d.recorder = results.NewCellRecorder(results.CellConfig{Cell: result, Origin: d.origin, Seconds: seconds})
+	d.recorder = results.NewCellRecorder(results.CellConfig{
+		Cell: result, Origin: d.origin, Faults: len(w.cell.Faults) > 0, Seconds: seconds, History: w.history,
+	})
 	d.told = make([]told, len(w.clients))
 	w.begin(d.recorder, d.origin)
 
@@ -52,14 +54,16 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 		waits = append(waits, w.runtime.Go(side, d.watchCanary))
 	}
 	costs := w.runtime.Go(ctx, d.measureCosts)
-	var err error
+	var err, broken error
+	breaking := w.runtime.Go(ctx, func(ctx context.Context) { broken = d.faults(ctx) })
 	if load.Arrivals == scenarios.Closed {
 		err = d.closedLoad(ctx)
 	} else {
 		schedule := load.Schedule(w.cell.Seed)
 		err = w.runtime.Pace(ctx, schedule, d.origin, func(due time.Duration) { d.start(ctx, due) })
 	}
-	_ = costs(context.WithoutCancel(ctx)) // it ends with the measured time, or with ctx
+	_ = breaking(context.WithoutCancel(ctx)) // it ends with the last fault, or with ctx
+	_ = costs(context.WithoutCancel(ctx))    // it ends with the measured time, or with ctx
 	d.settle(ctx)
 	result.Drained = ctx.Err() == nil && d.drain(ctx)
 	stopSide()
@@ -69,6 +73,9 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 	d.event(results.Event{Kind: "phase", Name: "end"})
 	if cerr := d.recorder.Close(); err == nil {
 		err = cerr
+	}
+	if err == nil && ctx.Err() == nil && broken != nil {
+		err = &EnvironmentError{broken}
 	}
 	if err == nil {
 		err = ctx.Err()

@@ -77,7 +77,7 @@ const checkTime = 4 * time.Second
 // begins only if all of them are there.
 func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
 	if e.Models != nil {
-		return nil
+		return checkModelled(p)
 	}
 	real, seen := realm{drivers: e.Drivers}, make(map[string]bool)
 	for _, c := range p.Cells {
@@ -88,25 +88,37 @@ func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
 		if d == nil {
 			continue
 		}
-		key := d.Server
-		if d.Wants != nil {
-			key += " " + d.Wants(c.BrokerParams)
-		}
+		key := fmt.Sprint(d.Name, c.BrokerParams) // maps print in the order of their keys
 		if seen[key] {
 			continue
 		}
 		seen[key] = true
-		ctx, cancel := context.WithTimeout(ctx, checkTime)
-		s, err := e.openSession(ctx, d, c, &broker.Meter{}, func(broker.Event) {})
-		if err == nil {
-			err = s.Close(ctx)
+		if err := e.checkBroker(ctx, d, c); err != nil {
+			return &EnvironmentError{err}
 		}
-		cancel()
-		if err != nil {
-			return &EnvironmentError{fmt.Errorf("%w; is it running? --broker-url %s=URL names another", err, d.Server)}
+		if err := e.checkProcesses(d, c); err != nil {
+			return &EnvironmentError{err}
 		}
 	}
 	return nil
+}
+
+// checkBroker opens and closes a session of a cell. A broker that is started here
+// takes the time that it takes.
+func (e *Engine) checkBroker(ctx context.Context, d *broker.Driver, c scenarios.Cell) error {
+	if _, err := e.Sources.Of(ctx, d, c.BrokerParams); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	s, err := e.openSession(ctx, d, c, &broker.Meter{}, nil, func(broker.Event) {})
+	if err == nil {
+		err = s.Close(ctx)
+	}
+	if _, class := flows.OutcomeOf(err); err != nil && class != flows.Rejected { // else it is there, and says why not
+		return fmt.Errorf("%w; is it running? --broker-url %s=URL names another", err, d.Server)
+	}
+	return err
 }
 
 // Run implements [Runner]. It returns the context's error if that ended the run.
@@ -141,6 +153,14 @@ func (e *Engine) cell(ctx context.Context, r realm, p *scenarios.Plan, index int
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	if world.cell.History {
+		history, failed := w.BeginHistory(result.ID)
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, history.Close()) }()
+		world.history = history
+	}
 	if world.session != nil {
 		version := world.session.Version()
 		if err := w.Update(func(r *results.Run) { r.Versions[world.cell.Broker] = version }); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"flowbench/flows"
 	"flowbench/results"
+	"flowbench/results/check"
 	"flowbench/scenarios"
 	"flowbench/sim"
 	"flowbench/sim/broker"
@@ -75,14 +76,17 @@ func engine(t *testing.T) *sim.Engine {
 	}
 }
 
-// runPlan runs a plan and reads back what was written.
+// runPlan runs a plan and reads back what was written. Every cell keeps its
+// history, and what the run recorded must be what the history says.
 func runPlan(ctx context.Context, t *testing.T, e *sim.Engine, p *scenarios.Plan) (*results.Run, error) {
 	t.Helper()
 	r := &results.Run{Schema: results.RunSchema, ID: "test", Versions: map[string]string{}}
-	for _, c := range p.Cells {
-		r.CellIDs = append(r.CellIDs, c.ID)
+	for i := range p.Cells {
+		p.Cells[i].History = true
+		r.CellIDs = append(r.CellIDs, p.Cells[i].ID)
 	}
-	w, err := results.Create(filepath.Join(t.TempDir(), "run"), r, nil)
+	dir := filepath.Join(t.TempDir(), "run")
+	w, err := results.Create(dir, r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +95,15 @@ func runPlan(ctx context.Context, t *testing.T, e *sim.Engine, p *scenarios.Plan
 	back, err := results.ReadRoot(w.Root())
 	if err != nil {
 		t.Fatal(err)
+	}
+	findings, err := check.Run(dir)
+	if err != nil && len(back.Cells) > 0 {
+		t.Error(err)
+	}
+	for _, f := range findings {
+		if len(f.Differences) > 0 {
+			t.Errorf("%s is not what its history says: %s", f.Cell, strings.Join(f.Differences, "; "))
+		}
 	}
 	return back, runErr
 }
@@ -147,7 +160,8 @@ func TestEveryFlowAccountsForEveryOperation(t *testing.T) {
 				t.Errorf("counts are %+v after %+v; want 200 operations, all ok", c.Counts, c.WarmupOps)
 			}
 			a := c.Accounting
-			want := results.Accounting{Attempted: a.Attempted, Acknowledged: a.Attempted, Applied: a.Attempted}
+			n := a.Attempted
+			want := results.Accounting{Attempted: n, Acknowledged: n, Applied: n, OK: n}
 			if strings.Contains(stages[c.ID]["command"], "accepted") {
 				// Competing consumers promise no order among commands whose clients were told
 				// before the work was done. Where clients wait for the work, none may be reordered.

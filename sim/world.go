@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,7 +29,9 @@ type world struct {
 	session broker.Session // nil for flows without a broker
 	edge    *watchedEdge   // nil for flows without an edge
 	service *service.Service
+	paths   *paths // nil without faults of links
 	clients []flows.Client
+	history io.Writer          // nil unless the cell keeps one
 	stop    context.CancelFunc // ends the server and whatever lives as long
 	served  func(context.Context) error
 	fail    error // of the server, once served has returned
@@ -73,6 +76,9 @@ func (e *Engine) open(ctx context.Context, r realm, c scenarios.Cell) (*world, e
 // start brings up the parts in order. ctx bounds the starting, life is how long
 // they last.
 func (w *world) start(ctx, life context.Context) error {
+	if places := linkedPlaces(w.cell.Faults); len(places) > 0 && !w.simulated {
+		w.paths = newPaths(context.WithoutCancel(life), w.cell.SeedFor("links"), w.engine.Log, places...)
+	}
 	env, err := w.environment(ctx)
 	if err != nil {
 		return err
@@ -115,7 +121,9 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 		},
 		Log:   w.engine.Log.With("cell", c.ID),
 		Stray: func(op uint64) { w.recorder.Load().Stray(op) },
-		Heard: func(op uint64, subscriber int) { w.recorder.Load().Heard(op, subscriber, w.runtime.Now()) },
+
+		Redelivered: func(op uint64) { w.recorder.Load().Redelivered(op) },
+		Heard:       func(op uint64, subscriber int) { w.recorder.Load().Heard(op, subscriber, w.runtime.Now()) },
 	}
 	if spec.Tells == flows.Watchers && c.Load.Subscribers > 0 {
 		for i := range c.Load.Keys {
@@ -131,7 +139,7 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 			Timeout: time.Duration(c.Load.Timeout), MaxBody: int64(c.Load.PayloadBytes) + bodyHeadroom,
 			Socket: spec.Uses.Has(flows.UsesSocket), LeastPending: c.FrontEnds.Balancer == scenarios.LeastPending,
 			ConnectionsPerClient: c.Load.ConnectionsPerClient, Dial: w.engine.Dial, Meter: &w.edgeMeter, Log: env.Log,
-			Health: balance.Defaults(), Notify: w.balanced,
+			Health: balance.Defaults(), Notify: w.balanced, Route: w.edgeRoute(),
 		})}
 		env.Edge = w.edge
 	}
@@ -142,7 +150,7 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 	if err != nil {
 		return env, err
 	}
-	w.session, err = w.engine.openSession(ctx, driver, c, &w.brokerMeter, w.notify)
+	w.session, err = w.engine.openSession(ctx, driver, c, &w.brokerMeter, w.brokerRoute(), w.notify)
 	env.Broker = w.session
 	return env, err
 }
@@ -175,7 +183,8 @@ func (r realm) edgeOf(name string) (func(edge.Config) flows.Edge, error) {
 
 // openSession opens a session of a cell on its broker.
 func (e *Engine) openSession(
-	ctx context.Context, d *broker.Driver, c scenarios.Cell, m *broker.Meter, notify func(broker.Event),
+	ctx context.Context, d *broker.Driver, c scenarios.Cell, m *broker.Meter, route broker.Route,
+	notify func(broker.Event),
 ) (broker.Session, error) {
 	addresses, err := e.Sources.Of(ctx, d, c.BrokerParams)
 	if err != nil {
@@ -183,7 +192,7 @@ func (e *Engine) openSession(
 	}
 	s, err := d.Open(ctx, broker.Config{
 		Addresses: addresses, Prefix: "fb-" + e.RunID + "-" + c.ID, Params: broker.Params(c.BrokerParams),
-		Dial: e.Dial, Meter: m, Notify: notify, Log: e.Log.With("cell", c.ID),
+		Dial: e.Dial, Route: route, Meter: m, Notify: notify, Log: e.Log.With("cell", c.ID),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open broker %s: %w", d.Name, err)
@@ -258,7 +267,11 @@ func (w *world) close(ctx context.Context) error {
 		}
 		cancel()
 	}
-	return errors.Join(append(errs, w.join(step))...)
+	errs = append(errs, w.join(step))
+	if w.paths != nil {
+		errs = append(errs, w.paths.close())
+	}
+	return errors.Join(errs...)
 }
 
 // join waits for the activities of the world to end.
@@ -277,7 +290,7 @@ func (w *world) describe() *results.Cell {
 	c, spec := w.cell, w.flow.Spec()
 	r := &results.Cell{
 		ID: c.ID, Flow: c.Flow, Broker: c.Broker, Edge: c.Edge, Payload: c.Payload, Store: c.Store,
-		Summary: spec.Summary, Promise: spec.Promise.String(),
+		Summary: spec.Summary, Promise: spec.Promise.String(), Idempotent: c.Service.Idempotent,
 		Load: results.Load{
 			Arrivals: string(c.Load.Arrivals), RatePerS: c.Load.RatePerS, Users: c.Load.Users,
 			ThinkTime: time.Duration(c.Load.ThinkTime), Clients: c.Load.Clients, CommandShare: c.Load.CommandShare,
@@ -341,6 +354,11 @@ func (w *world) settings() map[string]string {
 	}
 	if len(params) > 0 {
 		s["broker"] = strings.Join(sorted(params), ", ")
+	}
+	if d, err := w.driverOf(c.Broker); err == nil && d != nil {
+		if started, ok := w.engine.Sources.Cluster(d, c.BrokerParams); ok {
+			s["nodes"] = fmt.Sprintf("%d, started for the run", len(started.Nodes()))
+		}
 	}
 	return s
 }

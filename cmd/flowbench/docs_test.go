@@ -111,9 +111,13 @@ func brokersDoc() []byte {
 		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\nOffers: %v.\n", d.Name, strings.ToUpper(d.Summary[:1])+d.Summary[1:],
 			d.Traits(defaults))
 		switch {
-		case d.Embed != "":
-			fmt.Fprintf(&b, "\nEmbedded, or external by `--broker-url %s=URL` or `%s`.\n", d.Server,
-				urlVariable(d.Server))
+		case d.Source == broker.Embedded:
+			fmt.Fprintf(&b, "\nEmbedded, as one node or with `--broker-source %s=embedded:3` as three, or external by "+
+				"`--broker-url %s=URL` or `%s`.\n", d.Server, d.Server, urlVariable(d.Server))
+		case d.Source == broker.Local:
+			fmt.Fprintf(&b, "\nStarted from what is installed here with `--broker-source %s=local:1` or `local:3`, or "+
+				"external by `--broker-url %s=URL` or `%s`, or at its usual address on this machine.\n",
+				d.Server, d.Server, urlVariable(d.Server))
 		case d.Server != "":
 			fmt.Fprintf(&b, "\nExternal, by `--broker-url %s=URL` or `%s`, or at its usual address on this machine.\n",
 				d.Server, urlVariable(d.Server))
@@ -194,6 +198,9 @@ func runShown(t *testing.T, command, makefile string) {
 	if words[0] == "run" {
 		words = append(words, "--warmup", "100ms", "--duration", "400ms", "--no-progress",
 			"--out", filepath.Join(t.TempDir(), "run"))
+	}
+	if words[0] == "simulate" { // short as it is, but for what it writes
+		words = append(words, "--no-progress", "--out", filepath.Join(t.TempDir(), "run"))
 	}
 	for i, w := range words {
 		if strings.HasPrefix(w, "results/") {

@@ -13,6 +13,7 @@ import (
 
 	"flowbench/flows"
 	"flowbench/scenarios"
+	"flowbench/sim/broker"
 	"flowbench/sim/drivers"
 	"flowbench/sim/host"
 )
@@ -21,7 +22,7 @@ import (
 
 func listVerb() verb {
 	return verb{
-		name: "list", args: "flows|brokers|edges|scenarios", minArgs: 1, maxArgs: 1,
+		name: "list", args: "flows|brokers|edges|faults|scenarios", minArgs: 1, maxArgs: 1,
 		summary: "list what there is",
 		run: func(_ context.Context, sh shell, c *call) (exitCode, error) {
 			switch c.args[0] {
@@ -31,10 +32,13 @@ func listVerb() verb {
 				return exitOK, listBrokers(sh.stdout)
 			case "edges":
 				return exitOK, listEdges(sh.stdout)
+			case "faults":
+				return exitOK, listFaults(sh.stdout)
 			case "scenarios":
 				return exitOK, listScenarios(sh.stdout)
 			}
-			return exitUsage, fmt.Errorf("there is no list of %q; want flows, brokers, edges or scenarios", c.args[0])
+			return exitUsage, fmt.Errorf("there is no list of %q; want flows, brokers, edges, faults or scenarios",
+				c.args[0])
 		},
 	}
 }
@@ -50,11 +54,7 @@ func listFlows(w io.Writer) error {
 			axes = append(axes, a.Key+"="+a.Value)
 		}
 		fmt.Fprintf(w, "%s\n    %s\n    %s\n    promise: %v", s.Name, s.Summary, strings.Join(axes, ", "), s.Promise)
-		if !s.Uses.Has(flows.UsesBroker) {
-			fmt.Fprint(w, "; needs no broker")
-		} else if s.Needs != 0 {
-			fmt.Fprintf(w, "; needs of its broker: %v", s.Needs)
-		}
+		fmt.Fprintf(w, "\n    needs: %s", needsOf(s))
 		if _, err := fmt.Fprintln(w); err != nil {
 			return err
 		}
@@ -73,8 +73,12 @@ func listBrokers(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s\n    %s\n    offers: %v\n", d.Name, d.Summary, d.Traits(params))
 		switch {
-		case d.Embed != "":
-			fmt.Fprintf(w, "    runs: embedded, or external by --broker-url %s=URL\n", d.Server)
+		case d.Source == broker.Embedded:
+			fmt.Fprintf(w, "    runs: embedded, with --broker-source %s=embedded:3 as a cluster, "+
+				"or external by --broker-url %s=URL\n", d.Server, d.Server)
+		case d.Source == broker.Local:
+			fmt.Fprintf(w, "    runs: at its usual local address, external by --broker-url %s=URL, or started from "+
+				"what is installed by --broker-source %s=local:1 or local:3\n", d.Server, d.Server)
 		case d.Server != "":
 			fmt.Fprintf(w, "    runs: external, by --broker-url %s=URL or at its usual local address\n", d.Server)
 		default:
@@ -93,6 +97,28 @@ func listBrokers(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// needsOf says what a flow needs to run.
+func needsOf(s flows.Spec) string {
+	var needs []string
+	if s.Uses.Has(flows.UsesBroker) {
+		broker := "a broker"
+		if s.Needs != 0 {
+			broker += " with " + s.Needs.String()
+		}
+		needs = append(needs, broker)
+	}
+	switch {
+	case s.Uses.Has(flows.UsesSocket):
+		needs = append(needs, "an edge with sockets")
+	case s.Uses.Has(flows.UsesEdge):
+		needs = append(needs, "an edge")
+	}
+	if s.Tells == flows.Everyone {
+		needs = append(needs, "load.subscribers of at least 1")
+	}
+	return strings.Join(needs, ", ")
 }
 
 func listEdges(w io.Writer) error {

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"flowbench/sim/embedded"
+	"flowbench/sim/process"
 )
 
 // brokerThere reports whether something listens at address. Where CI=true it
@@ -27,11 +30,24 @@ func brokerThere(address string) (bool, error) {
 	return false, nil
 }
 
-// awaitNoChild waits until no embedded broker runs that was started from the
+// rabbitInstalled reports whether RabbitMQ's server is installed on this machine.
+// Where CI=true it must be.
+func rabbitInstalled() (bool, error) {
+	_, err := exec.LookPath("rabbitmq-server")
+	if err != nil {
+		_, err = os.Stat("/usr/sbin/rabbitmq-server") // where not everybody looks
+	}
+	if err != nil && os.Getenv("CI") == "true" {
+		return false, fmt.Errorf("CI needs an installed rabbitmq-server: %w", err)
+	}
+	return err == nil, nil
+}
+
+// awaitNoChild waits until no broker runs that was started from the
 // script's environment.
 func awaitNoChild(ts *testscript.TestScript, patience time.Duration) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		children := embeddedBrokers(ts.Getenv("WORK"))
+		children := startedBrokers(ts.Getenv("WORK"))
 		if len(children) == 0 {
 			return
 		}
@@ -41,18 +57,19 @@ func awaitNoChild(ts *testscript.TestScript, patience time.Duration) {
 	}
 }
 
-// embeddedBrokers returns the processes that run the embedded broker with the
-// given directory in their environment. Without /proc there is nothing to look
+// startedBrokers returns the processes of brokers, and those that keep them, with
+// the given directory in their environment. Without /proc there is nothing to look
 // at, and the answer is none.
-func embeddedBrokers(work string) []int {
+func startedBrokers(work string) []int {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil
 	}
+	broker := regexp.MustCompile(embedded.Verb + "|" + process.Verb + "|beam|epmd|rabbitmq")
 	var found []int
 	for _, dir := range dirs {
 		line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-		if err != nil || !strings.Contains(string(line), embedded.Verb) {
+		if err != nil || !broker.Match(line) {
 			continue // gone meanwhile, or something else
 		}
 		env, err := os.ReadFile(filepath.Join(dir, "environ"))

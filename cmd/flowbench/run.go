@@ -23,19 +23,19 @@ import (
 	"flowbench/sim"
 	"flowbench/sim/broker"
 	"flowbench/sim/drivers"
-	"flowbench/sim/embedded"
 	"flowbench/sim/host"
 	"flowbench/sim/wire"
 )
 
 // runFlags are the flags of the verb run.
 type runFlags struct {
-	scenario    scenarioFlags
-	brokerURLs  []string
-	allowRemote bool
-	out         string
-	noProgress  bool
-	verbose     bool
+	scenario      scenarioFlags
+	brokerURLs    []string
+	brokerSources []string
+	allowRemote   bool
+	out           string
+	noProgress    bool
+	verbose       bool
 }
 
 func runVerb() verb {
@@ -51,13 +51,23 @@ The brokers nats and jetstream are embedded unless --broker-url names one.
 RabbitMQ is looked for at amqp://guest:guest@127.0.0.1:5672/ unless told
 otherwise. The environment variables FLOWBENCH_NATS_URL and
 FLOWBENCH_RABBITMQ_URL do the same as --broker-url and keep credentials out of
-the process list. Ctrl-C ends a run in order: what was measured stays readable.`,
+the process list. Ctrl-C ends a run in order: what was measured stays readable.
+
+--broker-source starts a broker for the run, each node in a process of its own.
+nats=embedded:3 is a cluster of three embedded nodes; streams on it have as many
+copies as the parameter replicas of jetstream says, as in
+--set 'brokers=[{name: jetstream, replicas: 3}]'. rabbitmq=local:3 is a cluster of
+the RabbitMQ that is installed here, beside the one that may run here anyway;
+every quorum queue on it has three members. A cluster takes some seconds to boot
+before the run, and is gone after it, whatever ends it.`,
 		flags: func(f *pflag.FlagSet, c *call) {
 			r := &c.run
 			r.scenario.add(f)
 			r.addOutput(f)
 			f.StringArrayVar(&r.brokerURLs, "broker-url", nil,
 				"use an external broker: `nats=URL` or rabbitmq=URL; several URLs of a cluster separated by commas")
+			f.StringArrayVar(&r.brokerSources, "broker-source", nil,
+				"start a broker for the run, `SERVER=SOURCE`: "+strings.Join(sourceForms(), ", "))
 			f.BoolVar(
 				&r.allowRemote,
 				"allow-remote",
@@ -85,7 +95,7 @@ func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	sources, err := c.run.sources(sh)
+	sources, err := c.run.sources(sh, plan)
 	if err != nil {
 		return exitUsage, err
 	}
@@ -94,7 +104,7 @@ func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 		defer cancel()
 		if err := sources.Close(ctx); err != nil {
-			engine.Log.Warn("embedded broker not stopped", "error", err)
+			engine.Log.Warn("broker not stopped", "error", err)
 		}
 	}()
 	if err := engine.Check(ctx, plan); err != nil {
@@ -128,7 +138,7 @@ func (r *runFlags) perform(
 	return finishRun(sh, w, dir, runErr)
 }
 
-// stopTime is how long embedded brokers have to stop.
+// stopTime is how long brokers that were started here have to stop.
 const stopTime = 2 * time.Second
 
 // errInterrupted is how a run ends that was told to.
@@ -179,28 +189,31 @@ func (r *runFlags) engine(sh shell, sources *sim.Sources) *sim.Engine {
 	if r.allowRemote {
 		dial = wire.Anywhere()
 	}
-	level := slog.LevelError
-	if r.verbose {
-		level = slog.LevelDebug
-	}
 	var id [4]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return &sim.Engine{
 		RunID: hex.EncodeToString(id[:]), Flows: flows.All(), Drivers: drivers.All(), Edges: drivers.Edges(),
 		Sources: sources, Dial: dial,
-		Log: slog.New(slog.NewTextHandler(sh.stderr, &slog.HandlerOptions{Level: level})),
+		Log: r.logger(sh),
 	}
+}
+
+func (r *runFlags) logger(sh shell) *slog.Logger {
+	level := slog.LevelError
+	if r.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(sh.stderr, &slog.HandlerOptions{Level: level}))
 }
 
 // defaultRabbitMQ is where a RabbitMQ is that nobody configured.
 const defaultRabbitMQ = "amqp://guest:guest@127.0.0.1:5672/"
 
 // sources says where brokers are: from flags, else from the environment, else
-// embedded or where they are by default.
-func (r *runFlags) sources(sh shell) (*sim.Sources, error) {
+// started here or where they are by default.
+func (r *runFlags) sources(sh shell, plan *scenarios.Plan) (*sim.Sources, error) {
 	s := &sim.Sources{
 		Addresses: make(map[string][]string),
-		Embed:     map[string]sim.Embedder{"nats": embedNATS},
 		Default:   map[string]string{"rabbitmq": defaultRabbitMQ},
 	}
 	servers := make(map[string]string) // what --broker-url may name, to the server that it means
@@ -228,7 +241,7 @@ func (r *runFlags) sources(sh shell) (*sim.Sources, error) {
 			}
 		}
 	}
-	return s, nil
+	return s, r.start(s, plan, r.logger(sh))
 }
 
 // urlVariable is the environment variable that names the broker of a server.
@@ -254,18 +267,6 @@ func exampleURL(server string) string {
 		return "amqp://user:password@127.0.0.1:5672/"
 	}
 	return server + "://127.0.0.1:4222"
-}
-
-// syncAlways is what the parameter sync=always of jetstream asks of the server.
-const syncAlways = "sync-always"
-
-// embedNATS starts a NATS server as a child of this process.
-func embedNATS(ctx context.Context, wants string) (string, func(context.Context) error, error) {
-	s, err := embedded.Start(ctx, embedded.Options{JetStream: true, SyncAlways: wants == syncAlways})
-	if err != nil {
-		return "", nil, err
-	}
-	return s.URL(), s.Stop, nil
 }
 
 // directory returns where the run is written.

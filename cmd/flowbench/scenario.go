@@ -140,6 +140,7 @@ func catalog() scenarios.Catalog {
 	for _, e := range drivers.Edges() {
 		c.Edges = append(c.Edges, scenarios.Edge{Name: e.Name, Sockets: e.Sockets})
 	}
+	c.Faults, c.Targets = faultKinds(), faultTargets()
 	for _, f := range flows.All() {
 		c.Flows = append(c.Flows, f.Spec())
 	}

@@ -11,11 +11,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"flowbench/sim/embedded"
+	"flowbench/sim/process"
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == embedded.Verb { // this binary is its own embedded broker
-		os.Exit(embedded.Main(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+	if len(os.Args) > 1 { // this binary is its own embedded broker, and keeps others
+		switch os.Args[1] {
+		case embedded.Verb:
+			os.Exit(embedded.Main(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+		case process.Verb:
+			os.Exit(process.Main(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+		}
 	}
 	testscript.Main(m, map[string]func(){"flowbench": main})
 }
@@ -103,12 +109,14 @@ func gone(ts *testscript.TestScript, neg bool, args []string) {
 	awaitNoChild(ts, time.Duration(seconds)*time.Second)
 }
 
-// condition knows which brokers are there: [rabbitmq], [nats]. With CI=true they
-// must be.
+// condition knows which brokers are there: [rabbitmq], [nats], and whether one
+// can be started: [rabbitmq-server]. With CI=true all must be.
 func condition(name string) (bool, error) {
 	switch name {
 	case "rabbitmq":
 		return brokerThere("127.0.0.1:5672")
+	case "rabbitmq-server":
+		return rabbitInstalled()
 	case "nats":
 		return brokerThere("127.0.0.1:4222")
 	}

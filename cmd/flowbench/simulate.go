@@ -44,6 +44,9 @@ func runSimulate(ctx context.Context, sh shell, c *call) (exitCode, error) {
 	}
 	engine := c.run.engine(sh, &sim.Sources{})
 	engine.RunID, engine.Models = "simulated", drivers.Models
+	if err := engine.Check(ctx, plan); err != nil {
+		return exitUsage, err
+	}
 	return c.run.perform(ctx, sh, engine, plan, text, describeSimulation(plan, c.line), time.Now().UTC())
 }
 

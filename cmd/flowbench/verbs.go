@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"flowbench/sim/embedded"
+	"flowbench/sim/process"
 )
 
 // A verb is one thing that the program does.
@@ -37,14 +38,20 @@ type call struct {
 // verbs returns all verbs, in the order in which the help lists them.
 func verbs() []verb {
 	return []verb{
-		runVerb(), simulateVerb(), listVerb(), planVerb(), validateVerb(), schemaVerb(), reportVerb(), versionVerb(),
+		runVerb(), simulateVerb(), listVerb(), planVerb(), validateVerb(), schemaVerb(), reportVerb(), checkVerb(),
+		versionVerb(),
 	}
 }
 
 // run is the program without the process around it.
 func run(ctx context.Context, sh shell, args []string) int {
-	if len(args) > 0 && args[0] == embedded.Verb {
-		return embedded.Main(args[1:], sh.stdin, sh.stdout, sh.stderr)
+	if len(args) > 0 { // a child of this program may be one of its brokers, or what keeps one
+		switch args[0] {
+		case embedded.Verb:
+			return embedded.Main(args[1:], sh.stdin, sh.stdout, sh.stderr)
+		case process.Verb:
+			return process.Main(args[1:], sh.stdin, sh.stdout, sh.stderr)
+		}
 	}
 	code, err := dispatch(ctx, sh, args)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"flowbench/flows"
 )
@@ -50,5 +51,19 @@ func TestNotDialedTellsRefusedFromUnreachable(t *testing.T) {
 	other := NotDialed(errors.New("no route"))
 	if o, c := flows.OutcomeOf(other); o != flows.Failed || c != flows.Unreachable {
 		t.Errorf("outcome of another dial error is %v, %v; want failed, unreachable", o, c)
+	}
+}
+
+func TestReconnectParametersDefaultToTheBackoffOfAllDrivers(t *testing.T) {
+	p := Driver{Params: ReconnectParams()}.Defaults()
+	if got, want := p.Reconnect(), ReconnectBackoff(); got != want {
+		t.Errorf("the defaults mean %v; want %v", got, want)
+	}
+	p["reconnect_min_ms"], p["reconnect_max_ms"] = "7", "20"
+	got := p.Reconnect()
+	for n, want := range []time.Duration{7, 14, 20, 20} {
+		if pause := got.Pause(n); pause != want*time.Millisecond {
+			t.Errorf("attempt %d comes after %v; want %d ms", n, pause, want)
+		}
 	}
 }

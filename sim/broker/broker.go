@@ -16,6 +16,7 @@ package broker
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +29,7 @@ type Driver struct {
 	Name    string // as written in scenarios: nats, jetstream, rabbitmq
 	Summary string // one phrase for lists
 	Params  []Param
-	Embed   string // which embedded broker serves it ("nats"), or empty if there is none
+	Source  string // how this program starts its server: [Embedded], [Local], or empty if it cannot
 	Server  string // which --broker-url serves it ("nats", "rabbitmq"), or empty if it lives in this process
 	Traits  func(Params) flows.Traits
 
@@ -36,8 +37,8 @@ type Driver struct {
 	// would be right: "...; want queue: classic". A nil function takes them all.
 	Check func(Params) error
 
-	// Wants says what certain parameters ask of the server itself, as its embedder
-	// knows it: "sync-always". Empty, and a nil function, ask for nothing. What
+	// Wants says what certain parameters ask of the server itself, as what starts
+	// it knows it: "sync-always". Empty, and a nil function, ask for nothing. What
 	// somebody else's server is set to cannot be known, so it cannot be asked.
 	Wants func(Params) string
 
@@ -45,6 +46,12 @@ type Driver struct {
 	// error, within the context's time.
 	Open func(ctx context.Context, cfg Config) (Session, error)
 }
+
+// The ways in which this program starts a server itself.
+const (
+	Embedded = "embedded" // it has the server inside, and runs it in child processes
+	Local    = "local"    // from what is installed on this machine
+)
 
 // A Param is one parameter of a driver, as scenarios may set it.
 type Param struct {
@@ -80,6 +87,13 @@ type Session interface {
 	Close(ctx context.Context) error
 }
 
+// Queues is what a session of a broker that may have several nodes can tell
+// besides: under which names the broker knows the queues or streams that the
+// session has made, sorted. By such a name one finds the node that leads.
+type Queues interface {
+	Queues() []string
+}
+
 // Guarantees are what two results must have in common to be comparable. Values
 // are short phrases; "none" says that there is none, and no value is empty.
 type Guarantees struct {
@@ -99,10 +113,18 @@ type Config struct {
 	Prefix    string   // of every name at the broker: letters, digits and hyphens
 	Params    Params
 	Dial      Dialer // how connections are made; never nil
+	Route     Route  // what the connection of a party goes through; nil for nothing
 	Meter     *Meter
 	Notify    func(Event) // told of connection events; never nil, called concurrently
 	Log       *slog.Logger
 }
+
+// A Route returns the dialer that a party's connection is made with, given the one
+// that all are made with. Links come in here.
+type Route = wire.Route
+
+// DialerOf returns the dialer of the connection of a name, with its bytes counted.
+func (c Config) DialerOf(conn string) Dialer { return Metered(c.Route.Of(conn, c.Dial), c.Meter) }
 
 // A Dialer opens network connections.
 type Dialer = wire.Dialer
@@ -141,9 +163,40 @@ func Metered(dial Dialer, m *Meter) Dialer { return wire.Counted(dial, &m.BytesI
 // Backoff says how long a driver waits between attempts to reconnect.
 type Backoff struct{ Min, Max time.Duration }
 
-// ReconnectBackoff is what all drivers use, so that none looks faster than
-// another after an outage for no reason of its own.
+// ReconnectBackoff is what all drivers use unless a scenario says otherwise, so
+// that none looks faster than another after an outage for no reason of its own.
 func ReconnectBackoff() Backoff { return Backoff{Min: 50 * time.Millisecond, Max: time.Second} }
+
+// The names of the parameters about reconnecting.
+const (
+	reconnectMin = "reconnect_min_ms"
+	reconnectMax = "reconnect_max_ms"
+)
+
+// ReconnectParams returns the parameters about reconnecting, which every driver
+// of a broker behind a network has. How soon clients are back decides what an
+// outage costs, so scenarios can set it and reports show it.
+func ReconnectParams() []Param {
+	b := ReconnectBackoff()
+	return []Param{
+		{Name: reconnectMin, Summary: "wait before the first attempt to reconnect, doubled after each, in milliseconds",
+			Default: strconv.FormatInt(b.Min.Milliseconds(), 10), Min: 1, Max: 60000},
+		{Name: reconnectMax, Summary: "longest wait between attempts to reconnect, in milliseconds",
+			Default: strconv.FormatInt(b.Max.Milliseconds(), 10), Min: 1, Max: 60000},
+	}
+}
+
+// Reconnect returns how long to wait between attempts to reconnect.
+func (p Params) Reconnect() Backoff {
+	b := ReconnectBackoff()
+	if ms := p.Int(reconnectMin); ms > 0 {
+		b.Min = time.Duration(ms) * time.Millisecond
+	}
+	if ms := p.Int(reconnectMax); ms > 0 {
+		b.Max = time.Duration(ms) * time.Millisecond
+	}
+	return b
+}
 
 // Pause returns the wait before attempt n, counting from 0.
 func (b Backoff) Pause(n int) time.Duration {

@@ -21,8 +21,8 @@ func TestEveryDriverDescribesItself(t *testing.T) {
 		if d.Summary == "" || d.Open == nil || d.Traits == nil {
 			t.Errorf("driver %s lacks its summary, its traits or the way to open it", d.Name)
 		}
-		if d.Embed != "" && d.Server == "" {
-			t.Errorf("driver %s can be embedded and takes no address", d.Name)
+		if d.Source != "" && d.Server == "" {
+			t.Errorf("driver %s can be started here and takes no address", d.Name)
 		}
 		for _, p := range d.Params {
 			checkParam(t, d, p)

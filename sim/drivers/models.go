@@ -22,7 +22,7 @@ func Models(k *des.Kernel, m scenarios.Model, seed uint64) ([]broker.Driver, []e
 	model := modelbroker.Driver(k, seed)
 	brokers := All()
 	for i, d := range brokers {
-		brokers[i].Embed, brokers[i].Server, brokers[i].Wants = "", "", nil
+		brokers[i].Source, brokers[i].Server, brokers[i].Wants = "", "", nil
 		brokers[i].Open = func(ctx context.Context, cfg broker.Config) (broker.Session, error) {
 			cfg.Params = like(model.Params, d.Traits(cfg.Params), m)
 			return model.Open(ctx, cfg)

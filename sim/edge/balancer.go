@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"flowbench/flows"
 	"flowbench/sim/edge/balance"
+	"flowbench/sim/wire"
 )
 
 // A balancer is a reverse proxy that hands every request to one of several
@@ -52,12 +54,15 @@ const (
 )
 
 func newBalancer(w *Web, part string, addresses []string) *balancer {
+	dial := w.toBackends(part, addresses)
+	meter := w.config.Meter
 	b := &balancer{
-		part: part, transport: w.Transport(0), health: w.config.Health.OrDefaults(), backends: addresses,
-		meter: w.config.Meter, notify: w.config.Notify,
+		part: part, transport: transport(wire.Counted(dial, &meter.BytesIn, &meter.BytesOut), 0),
+		health: w.config.Health.OrDefaults(), backends: addresses,
+		meter: meter, notify: w.config.Notify,
 		// A check makes a connection of its own: one that was kept would not tell
 		// that nobody is accepted any more. It is not counted as traffic of the edge.
-		checks: &http.Transport{DialContext: w.config.Dial, DisableKeepAlives: true, DisableCompression: true},
+		checks: &http.Transport{DialContext: dial, DisableKeepAlives: true, DisableCompression: true},
 	}
 	if b.notify == nil {
 		b.notify = func(Event) {}
@@ -70,6 +75,17 @@ func newBalancer(w *Web, part string, addresses []string) *balancer {
 		ErrorHandler: b.fail,
 	}
 	return b
+}
+
+// toBackends returns the dialer that leads to each of the backends by its route.
+func (w *Web) toBackends(part string, addresses []string) wire.Dialer {
+	dialers := make(map[string]wire.Dialer, len(addresses))
+	for i, a := range addresses {
+		dialers[a] = w.config.Route.Of(fmt.Sprintf("%s-%d", part, i), w.config.Dial)
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		return dialers[address](ctx, network, address)
+	}
 }
 
 // A trip is a request on its way through a balancer.

@@ -63,9 +63,13 @@ type Config struct {
 	Notify               func(Event) // told of what balancers do, in order; must not wait; may be nil
 	ConnectionsPerClient int         // at most; 0 for as many as there are calls at once
 	Dial                 wire.Dialer
+	Route                wire.Route // what connections go through: of ClientParty, and of backends, as part-0
 	Meter                *Meter
 	Log                  *slog.Logger
 }
+
+// ClientParty is the party of web clients in a [wire.Route].
+const ClientParty = "client"
 
 // A Meter counts what crosses the edge. All counts only grow.
 type Meter struct {

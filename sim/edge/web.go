@@ -28,7 +28,7 @@ type Web struct {
 func NewWeb(config Config) *Web {
 	return &Web{
 		config: config,
-		dial:   wire.Counted(config.Dial, &config.Meter.BytesIn, &config.Meter.BytesOut),
+		dial:   wire.Counted(config.Route.Of(ClientParty, config.Dial), &config.Meter.BytesIn, &config.Meter.BytesOut),
 		parts:  make(map[string]string),
 	}
 }
@@ -87,10 +87,12 @@ func (w *Web) Address(name string) (string, error) {
 // Transport returns a client side that keeps its connections, of which it has at
 // most perHost to each address, or any number for 0. The default of two idle
 // ones for each host would make every burst dial anew.
-func (w *Web) Transport(perHost int) *http.Transport {
+func (w *Web) Transport(perHost int) *http.Transport { return transport(w.dial, perHost) }
+
+func transport(dial wire.Dialer, perHost int) *http.Transport {
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			c, err := w.dial(ctx, network, address)
+			c, err := dial(ctx, network, address)
 			if err != nil {
 				return nil, &dialError{err}
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -33,8 +34,9 @@ const (
 // stdout once clients can connect.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	// A Ctrl-C in the terminal reaches the whole process group. It is meant for
-	// the parent, which decides when its broker ends.
-	signal.Ignore(os.Interrupt, syscall.SIGHUP)
+	// the parent, which decides when its broker ends. A line of the log that nobody
+	// reads any more must not end the broker before it has removed its store.
+	signal.Ignore(os.Interrupt, syscall.SIGHUP, syscall.SIGPIPE)
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	defer signal.Stop(terminated)
@@ -142,10 +144,16 @@ func stop(s *server.Server) {
 // they name none.
 func parse(args []string, stderr io.Writer) (opts *server.Options, dir string, err error) {
 	o := &server.Options{
-		ServerName: "flowbench", Host: "127.0.0.1", NoSigs: true,
+		Host: "127.0.0.1", NoSigs: true,
 	}
+	var peering Peering
+	var routes string
 	fs := flag.NewFlagSet(Verb, flag.ContinueOnError)
 	fs.SetOutput(stderr)
+	fs.StringVar(&o.ServerName, "name", "flowbench", "name of the server")
+	fs.IntVar(&peering.Port, "peer-port", 0, "port for the other servers of the cluster; 0 for no cluster")
+	fs.StringVar(&routes, "routes", "", "addresses of the other servers, separated by commas")
+	fs.BoolVar(&peering.Hidden, "hidden", false, "tell no other server of this one's address")
 	fs.IntVar(&o.Port, "port", 0, "port to listen on; 0 for a free one")
 	fs.BoolVar(&o.JetStream, "jetstream", false, "serve streams")
 	fs.BoolVar(&o.SyncAlways, "sync-always", false, "force every write to disk")
@@ -155,6 +163,10 @@ func parse(args []string, stderr io.Writer) (opts *server.Options, dir string, e
 	fs.Int64Var(&o.JetStreamMaxStore, "store-max-bytes", 0, "bound of streams on disk")
 	if err := fs.Parse(args); err != nil {
 		return nil, "", fmt.Errorf("read arguments: %w", err)
+	}
+	if peering.Port != 0 {
+		peering.Routes = strings.Split(routes, ",")
+		join(o, peering)
 	}
 	if o.Port == 0 {
 		o.Port = server.RANDOM_PORT
@@ -170,6 +182,23 @@ func parse(args []string, stderr io.Writer) (opts *server.Options, dir string, e
 		return nil, "", fmt.Errorf("%s is not a store directory of flowbench", o.StoreDir)
 	}
 	return o, dir, nil
+}
+
+// nowhere is an address that nobody listens on.
+const nowhere = "127.0.0.1:1"
+
+// join makes the server part of a cluster. Clients are not told of the other
+// servers: they have been given the addresses that they shall use.
+func join(o *server.Options, p Peering) {
+	o.Cluster = server.ClusterOpts{Name: "flowbench", Host: o.Host, Port: p.Port, NoAdvertise: true}
+	if p.Hidden {
+		// Servers tell each other of servers that they know, and connect. What they
+		// are told of this one leads nowhere, which leaves the routes that were given.
+		o.Cluster.Advertise = nowhere
+	}
+	for _, r := range p.Routes {
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: r})
+	}
 }
 
 // logger writes the server's warnings and errors as lines.

@@ -7,6 +7,9 @@
 // collector and its scheduler are then not those that generate and measure the
 // load.
 //
+// A [Server] is one such process, a [Cluster] is one or several of them that
+// replicate streams among each other.
+//
 // The child is this same program, started with the hidden verb [Verb]; the
 // verb's body is [Main]. It listens on loopback only and keeps its data in a
 // directory of its own, readable by nobody else. Parent and child share a
@@ -26,8 +29,11 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"flowbench/sim/process"
 )
 
 // Verb is the hidden verb of the command line under which the child runs.
@@ -43,9 +49,18 @@ type Options struct {
 	SyncAlways bool     // force every write of a stream to disk before it is acknowledged
 	Port       int      // to listen on; 0 for a free one, which a restart keeps
 	Dir        string   // where the child makes its store directory; that of temporary files if empty
+	Name       string   // of the server, which must differ within a cluster; "flowbench" if empty
+	Peering    Peering  // of a server in a cluster; the zero value for one that is alone
 
 	MemoryMaxBytes int64 // of all streams in memory; 256 MiB if 0
 	StoreMaxBytes  int64 // of all streams on disk; 4 GiB if 0
+}
+
+// Peering is a server's part in a cluster.
+type Peering struct {
+	Port   int      // that other servers connect to
+	Routes []string // addresses of the other servers' ports, as host:port, or of what stands before them
+	Hidden bool     // tell no other server of this one's address, so that nobody goes round its routes
 }
 
 // stopPatience is how long a child may take to stop before it is killed.
@@ -74,7 +89,7 @@ type hello struct {
 type child struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
-	log    *tail
+	log    *process.Tail
 	exited chan struct{} // closed once the process is gone and waited for
 }
 
@@ -207,7 +222,7 @@ func (s *Server) start(ctx context.Context) error {
 			return fmt.Errorf("find this program: %w", err)
 		}
 	}
-	c := &child{log: &tail{}, exited: make(chan struct{})}
+	c := &child{log: &process.Tail{}, exited: make(chan struct{})}
 	c.cmd = exec.Command(executable, s.arguments()...) // not bound to ctx, which is that of the start alone
 	c.cmd.Env = append(os.Environ(), s.opts.Env...)
 	c.cmd.Stderr = c.log
@@ -260,7 +275,15 @@ func (s *Server) arguments() []string {
 	if s.hello.Port != 0 {
 		port = s.hello.Port
 	}
-	return append(append([]string(nil), args...),
+	args = append([]string(nil), args...)
+	if p := s.opts.Peering; p.Port != 0 {
+		args = append(args, "-peer-port", strconv.Itoa(p.Port), "-routes", strings.Join(p.Routes, ","),
+			"-hidden="+strconv.FormatBool(p.Hidden))
+	}
+	if s.opts.Name != "" {
+		args = append(args, "-name", s.opts.Name)
+	}
+	return append(args,
 		"-port", strconv.Itoa(port),
 		"-jetstream="+strconv.FormatBool(s.opts.JetStream),
 		"-sync-always="+strconv.FormatBool(s.opts.SyncAlways),
@@ -318,32 +341,4 @@ func (f *firstLine) Write(p []byte) (int, error) {
 		f.buf = nil
 	}
 	return len(p), nil
-}
-
-// A tail keeps the end of what is written to it.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-// tailMaxBytes is how much of a child's log is kept.
-const tailMaxBytes = 16 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - tailMaxBytes; over > 0 {
-		t.buf = append(t.buf[:0], t.buf[over:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.buf) == 0 {
-		return "nothing"
-	}
-	return string(t.buf)
 }

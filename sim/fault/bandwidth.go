@@ -11,8 +11,8 @@ func bandwidth() Fault {
 			Name: "rate", Summary: "of each direction", Unit: BytesPerS, Min: 1, Max: 1 << 40,
 		}},
 		Directed: true, On: everywhere(),
-		impair: func(v values) []link.Impairment {
-			return []link.Impairment{link.Bandwidth{BytesPerS: v["rate"]}}
+		impair: func(v values) []Harm {
+			return []Harm{link.Bandwidth{BytesPerS: v["rate"]}}
 		},
 	}
 }

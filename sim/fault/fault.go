@@ -12,8 +12,8 @@ import (
 	"flowbench/sim/link"
 )
 
-// A Fault is a way in which a link can fail. It is data only, and one value
-// serves any number of schedules.
+// A Fault is a way in which a part of a world can fail. It is data only, and one
+// value serves any number of schedules.
 type Fault struct {
 	Name     string // what scenarios call it
 	Summary  string // one sentence
@@ -21,29 +21,115 @@ type Fault struct {
 	Directed bool    // whether it may be for one direction only
 	On       []Place // where it makes sense
 
-	// impair returns what is armed, in this order.
-	impair func(v values) []link.Impairment
+	// impair returns what is done to every target, in this order.
+	impair func(v values) []Harm
 
 	// check, if there is one, returns what is wrong with parameters together.
 	check func(v values) error
 }
 
-// A Place is a kind of link: who speaks to whom. The first opens the connections.
+// A Harm is something that is done to a target, and undone, as data: an impairment
+// of a link, a [Trouble] of an instance of the service, or an [Act] on a process.
+type Harm interface{ fmt.Stringer }
+
+// A Trouble is what is wrong with an instance of the service; package service says
+// what its fields mean.
+type Trouble struct {
+	Down             bool
+	CrashAfterEffect bool
+	Slow             time.Duration
+	Pause            bool
+	ErrorShare       float64
+	ErrorEvery       int
+	ErrorFirst       int
+}
+
+// String returns the trouble in words.
+func (t Trouble) String() string {
+	switch {
+	case t.Down:
+		return "gone"
+	case t.CrashAfterEffect:
+		return "gone after the next effect"
+	case t.Pause:
+		return "paused"
+	case t.Slow > 0:
+		return fmt.Sprintf("slower by %v", t.Slow)
+	default:
+		return "refusing"
+	}
+}
+
+// An Act is something that is done to the processes of a broker that was started
+// here. All of them are undone so that the broker serves again with what it has
+// stored.
+type Act struct {
+	Name   ActName
+	Leader bool // to the node that leads the queue of requests, and not to all of them
+}
+
+// An ActName says what is done.
+type ActName string
+
+// The acts.
+const (
+	Kill    ActName = "kill"    // SIGKILL, and a restart at the end
+	Restart ActName = "restart" // a graceful stop, and a start at the end
+	Freeze  ActName = "pause"   // SIGSTOP, and SIGCONT at the end
+)
+
+// String returns the act in words.
+func (a Act) String() string {
+	if a.Leader {
+		return string(a.Name) + " the leader"
+	}
+	return string(a.Name)
+}
+
+// A Place is what a fault can befall: a kind of link, from whoever opens the
+// connections to whoever takes them, or a part of a world with all its links.
 type Place string
 
-// The places.
+// The places. Without a front end, what web clients call is the load balancer, or
+// the service itself.
 const (
-	ClientFrontEnd  Place = "client-front-end"
+	ClientEdge      Place = "client-edge"
+	BalancerBackend Place = "balancer-backend"
 	ClientBroker    Place = "client-broker"
 	FrontEndBroker  Place = "front-end-broker"
 	ServiceBroker   Place = "service-broker"
-	BalancerService Place = "balancer-service"
-	BrokerBroker    Place = "broker-broker"
+	Broker          Place = "broker"
+	ServiceInstance Place = "service"
+	FrontEnd        Place = "front-end"
 )
+
+// A Site is a place in words.
+type Site struct {
+	Place   Place
+	Summary string // one phrase
+	Indexed bool   // there are several alike, counted from 0
+}
+
+// Sites returns all places, in the order in which lists show them.
+func Sites() []Site {
+	return []Site{
+		{ClientEdge, "the connections of web clients to what they call", false},
+		{BalancerBackend, "the connections of a load balancer to what is behind it", true},
+		{ClientBroker, "the connections of clients to the broker", false},
+		{FrontEndBroker, "the connections of front ends to the broker", true},
+		{ServiceBroker, "the connections of the service's instances to the broker", true},
+		{Broker, "the broker: all connections to it, or its processes if it was started here", false},
+		{ServiceInstance, "an instance of the service, and its connections", true},
+		{FrontEnd, "a front end: its connections on both sides", true},
+	}
+}
 
 // everywhere returns all places: TCP is the same between any two parts.
 func everywhere() []Place {
-	return []Place{ClientFrontEnd, ClientBroker, FrontEndBroker, ServiceBroker, BalancerService, BrokerBroker}
+	return []Place{
+		ClientEdge, BalancerBackend, ClientBroker, FrontEndBroker, ServiceBroker, Broker, ServiceInstance,
+		FrontEnd,
+	}
 }
 
 // A Param is a parameter of a fault. Durations are written as Go writes them,
@@ -51,7 +137,7 @@ func everywhere() []Place {
 type Param struct {
 	Name     string
 	Summary  string
-	Unit     string // "duration", "bytes" or "bytes/s"
+	Unit     string // "duration", "bytes", "bytes/s", "percent" or "requests"
 	Default  string // empty if it must be given
 	Min, Max int64  // of a duration in nanoseconds
 }
@@ -61,6 +147,8 @@ const (
 	Duration  = "duration"
 	Bytes     = "bytes"
 	BytesPerS = "bytes/s"
+	Percent   = "percent"
+	Requests  = "requests"
 )
 
 // longest is the longest duration that a parameter may have: beyond it a fault
@@ -77,7 +165,8 @@ func (v values) duration(name string) time.Duration { return time.Duration(v[nam
 func All() []Fault {
 	return []Fault{
 		latency(), bandwidth(), slice(), stall(), partition(), drop(), reset(), refuse(), outage(), hang(),
-		slowClose(), limit(),
+		slowClose(), limit(), kill(), restart(), freeze(), killLeader(), freezeLeader(), crash(), crashAfterEffect(),
+		pause(), slow(), errorShare(), errorEvery(), errorFirst(),
 	}
 }
 
@@ -93,8 +182,8 @@ func Find(name string) (Fault, error) {
 	return Fault{}, fmt.Errorf("no fault is named %q; want one of %s", name, strings.Join(names, ", "))
 }
 
-// Impairments returns what the fault arms with these parameters.
-func (f Fault) Impairments(params map[string]string) ([]link.Impairment, error) {
+// Harms returns what the fault does with these parameters.
+func (f Fault) Harms(params map[string]string) ([]Harm, error) {
 	v := make(values, len(f.Params))
 	known := make([]string, 0, len(f.Params))
 	for _, p := range f.Params {
@@ -122,6 +211,14 @@ func (f Fault) Impairments(params map[string]string) ([]link.Impairment, error) 
 	return f.impair(v), nil
 }
 
+// Bounds says what the parameter may be.
+func (p Param) Bounds() string {
+	if p.Unit == Duration {
+		return fmt.Sprintf("%v to %v", time.Duration(p.Min), time.Duration(p.Max))
+	}
+	return fmt.Sprintf("%d to %d %s", p.Min, p.Max, p.Unit)
+}
+
 func (p Param) parse(text string) (int64, error) {
 	if text == "" {
 		return 0, errors.New("it must be given")
@@ -146,7 +243,56 @@ func (p Param) parse(text string) (int64, error) {
 	return n, nil
 }
 
+// DirectionParam is the parameter of faults that may be for one direction only, in
+// the form in which scenarios write it.
+const DirectionParam = "direction"
+
+// Directions returns what that parameter may be; the first is what it is where
+// nobody says.
+func Directions() []string { return []string{"both", "to-target", "from-target"} }
+
+// ParseDirection returns the direction that s stands for, and both for anything
+// else.
+func ParseDirection(s string) link.Direction {
+	switch s {
+	case Directions()[1]:
+		return link.ToTarget
+	case Directions()[2]:
+		return link.FromTarget
+	default:
+		return link.BothWays
+	}
+}
+
+// Links reports whether the fault does something to links.
+func (f Fault) Links(params map[string]string) bool {
+	harms, err := f.Harms(params)
+	return err == nil && slices.ContainsFunc(harms, func(h Harm) bool {
+		trouble, isTrouble := h.(Trouble)
+		_, isImpairment := h.(link.Impairment)
+		return isImpairment || isTrouble && trouble.CrashAfterEffect
+	})
+}
+
+// Acts reports whether the fault does something to processes.
+func (f Fault) Acts(params map[string]string) bool {
+	harms, err := f.Harms(params)
+	return err == nil && slices.ContainsFunc(harms, func(h Harm) bool {
+		_, is := h.(Act)
+		return is
+	})
+}
+
+// Leads reports whether the fault does something to the node that leads.
+func (f Fault) Leads(params map[string]string) bool {
+	harms, err := f.Harms(params)
+	return err == nil && slices.ContainsFunc(harms, func(h Harm) bool {
+		act, is := h.(Act)
+		return is && act.Leader
+	})
+}
+
 // just returns an impair function for faults without parameters.
-func just(i ...link.Impairment) func(values) []link.Impairment {
-	return func(values) []link.Impairment { return i }
+func just(h ...Harm) func(values) []Harm {
+	return func(values) []Harm { return h }
 }

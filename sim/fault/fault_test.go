@@ -15,7 +15,7 @@ import (
 // example returns parameters with which a fault can be used.
 func example(f fault.Fault) map[string]string {
 	params := map[string]string{}
-	some := map[string]string{fault.Duration: "5ms", fault.Bytes: "100", fault.BytesPerS: "100000"}
+	some := map[string]string{fault.Duration: "5ms", fault.Bytes: "100", fault.BytesPerS: "100000", fault.Requests: "7"}
 	for _, p := range f.Params {
 		if p.Default == "" {
 			params[p.Name] = some[p.Unit]
@@ -40,7 +40,7 @@ func TestEveryFaultDescribesItself(t *testing.T) {
 				t.Errorf("parameter %q of %s is incomplete: %+v", p.Name, f.Name, p)
 			}
 		}
-		if _, err := f.Impairments(example(f)); err != nil {
+		if _, err := f.Harms(example(f)); err != nil {
 			t.Errorf("an ordinary use of %s: %v", f.Name, err)
 		}
 	}
@@ -58,12 +58,18 @@ func TestEveryFaultCanBeArmedOnALink(t *testing.T) {
 		if f.Directed {
 			directions = append(directions, link.ToTarget, link.FromTarget)
 		}
-		impairments, err := f.Impairments(example(f))
+		impairments, err := f.Harms(example(f))
 		if err != nil || len(impairments) == 0 {
 			t.Errorf("%s has %d impairments, %v; want some", f.Name, len(impairments), err)
 		}
 		for _, d := range directions {
 			for _, i := range impairments {
+				if _, ok := i.(link.Impairment); !ok {
+					if _, err := fault.Link(l).Arm(d, i); err == nil {
+						t.Errorf("%s: a link took %v", f.Name, i)
+					}
+					continue
+				}
 				a, err := fault.Link(l).Arm(d, i)
 				if err != nil {
 					t.Errorf("%s: %v", f.Name, err)
@@ -78,27 +84,27 @@ func TestEveryFaultCanBeArmedOnALink(t *testing.T) {
 	}
 }
 
-func TestParametersReachTheImpairments(t *testing.T) {
+func TestParametersReachTheHarms(t *testing.T) {
 	for _, c := range []struct {
 		fault  string
 		params map[string]string
-		want   []link.Impairment
+		want   []fault.Harm
 	}{
-		{"latency", map[string]string{"delay": "20ms", "jitter": "5ms"}, []link.Impairment{
+		{"latency", map[string]string{"delay": "20ms", "jitter": "5ms"}, []fault.Harm{
 			link.Latency{Delay: 20 * time.Millisecond, Jitter: 5 * time.Millisecond},
 		}},
-		{"bandwidth", map[string]string{"rate": "1000"}, []link.Impairment{link.Bandwidth{BytesPerS: 1000}}},
-		{"slice", nil, []link.Impairment{link.Slice{Bytes: 16, Pause: time.Millisecond}}},
-		{"slow-close", nil, []link.Impairment{link.SlowClose{Delay: time.Second}}},
-		{"limit", map[string]string{"size": "7"}, []link.Impairment{link.Limit{Bytes: 7}}},
-		{"outage", nil, []link.Impairment{link.Refuse{}, link.Reset{}}},
-		{"partition", nil, []link.Impairment{link.Hang{}, link.Stall{}}},
+		{"bandwidth", map[string]string{"rate": "1000"}, []fault.Harm{link.Bandwidth{BytesPerS: 1000}}},
+		{"slice", nil, []fault.Harm{link.Slice{Bytes: 16, Pause: time.Millisecond}}},
+		{"slow-close", nil, []fault.Harm{link.SlowClose{Delay: time.Second}}},
+		{"limit", map[string]string{"size": "7"}, []fault.Harm{link.Limit{Bytes: 7}}},
+		{"outage", nil, []fault.Harm{link.Refuse{}, link.Reset{}}},
+		{"partition", nil, []fault.Harm{link.Hang{}, link.Stall{}}},
 	} {
 		f, err := fault.Find(c.fault)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := f.Impairments(c.params)
+		got, err := f.Harms(c.params)
 		if err != nil {
 			t.Errorf("%s: %v", c.fault, err)
 		}
@@ -126,13 +132,13 @@ func TestBadParametersAreNamed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.Impairments(map[string]string{c.param: c.value}); err == nil || err.Error() != c.want {
+		if _, err := f.Harms(map[string]string{c.param: c.value}); err == nil || err.Error() != c.want {
 			t.Errorf("%s with %s=%s: got %v; want %s", c.fault, c.param, c.value, err, c.want)
 		}
 	}
 	f, _ := fault.Find("latency") // found above
 	want := "fault latency: the jitter of 2s is more than the delay of 1s"
-	_, err := f.Impairments(map[string]string{"delay": "1s", "jitter": "2s"})
+	_, err := f.Harms(map[string]string{"delay": "1s", "jitter": "2s"})
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v; want %s", err, want)
 	}

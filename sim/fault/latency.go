@@ -20,8 +20,8 @@ func latency() Fault {
 			},
 		},
 		Directed: true, On: everywhere(),
-		impair: func(v values) []link.Impairment {
-			return []link.Impairment{link.Latency{Delay: v.duration("delay"), Jitter: v.duration("jitter")}}
+		impair: func(v values) []Harm {
+			return []Harm{link.Latency{Delay: v.duration("delay"), Jitter: v.duration("jitter")}}
 		},
 		check: func(v values) error {
 			if d, j := v.duration("delay"), v.duration("jitter"); j > d {

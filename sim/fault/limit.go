@@ -12,6 +12,6 @@ func limit() Fault {
 			Name: "size", Summary: "after which a connection ends", Unit: Bytes, Min: 1, Max: 1 << 40,
 		}},
 		Directed: true, On: everywhere(),
-		impair: func(v values) []link.Impairment { return []link.Impairment{link.Limit{Bytes: v["size"]}} },
+		impair: func(v values) []Harm { return []Harm{link.Limit{Bytes: v["size"]}} },
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"flowbench/sim/link"
@@ -29,7 +30,7 @@ type Schedule struct {
 
 type planned struct {
 	Entry
-	impairments []link.Impairment
+	harms []Harm
 }
 
 // An act begins an entry or ends it, or both if it lasts for no time.
@@ -95,8 +96,8 @@ func plan(e Entry, known func(string) bool) (planned, error) {
 	if e.Direction != link.BothWays && !f.Directed {
 		return planned{}, fmt.Errorf("%s has no direction", f.Name)
 	}
-	i, err := f.Impairments(e.Params)
-	return planned{e, i}, err
+	h, err := f.Harms(e.Params)
+	return planned{e, h}, err
 }
 
 // End returns when the last entry has ended.
@@ -113,16 +114,59 @@ type Clock interface {
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
-// A Target is something that impairments can be armed on.
+// A Target is something that can be harmed.
 type Target interface {
-	Arm(d link.Direction, i link.Impairment) (Armed, error)
+	// Arm does h to the target. Directions are for links only.
+	Arm(d link.Direction, h Harm) (Armed, error)
 }
 
-// Armed is an impairment in force. Heal may be called again, whether or not it
-// failed.
+// Armed is a harm in force. Heal may be called again, whether or not it failed.
 type Armed interface {
 	Heal() error
-	Effect() link.Effect
+	Effect() Effect
+}
+
+// Effect is what a harm has done.
+type Effect struct {
+	link.Effect       // to links
+	Requests    int64 // that an instance of the service did not treat as it should
+	Processes   int64 // that were stopped
+}
+
+// None reports whether nothing has happened.
+func (e Effect) None() bool { return e == Effect{} }
+
+// Plus returns the sum of two effects.
+func (e Effect) Plus(o Effect) Effect {
+	e.Bytes += o.Bytes
+	e.Connections += o.Connections
+	e.Requests += o.Requests
+	e.Processes += o.Processes
+	return e
+}
+
+// String returns the effect in words, and nothing for none.
+func (e Effect) String() string {
+	var words []string
+	for _, part := range []struct {
+		n    int64
+		one  string
+		many string
+	}{
+		{e.Processes, "process stopped", "processes stopped"},
+		{e.Connections, "connection touched", "connections touched"},
+		{e.Bytes, "byte touched", "bytes touched"},
+		{e.Requests, "request touched", "requests touched"},
+	} {
+		switch part.n {
+		case 0:
+		case 1:
+			words = append(words, "1 "+part.one)
+		default:
+			words = append(words, fmt.Sprintf("%d %s", part.n, part.many))
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 // Link makes a target of a link.
@@ -130,13 +174,21 @@ func Link(l *link.Link) Target { return linkTarget{l} }
 
 type linkTarget struct{ link *link.Link }
 
-func (t linkTarget) Arm(d link.Direction, i link.Impairment) (Armed, error) {
+func (t linkTarget) Arm(d link.Direction, h Harm) (Armed, error) {
+	i, ok := h.(link.Impairment)
+	if !ok {
+		return nil, fmt.Errorf("a link cannot be harmed by %v", h)
+	}
 	a, err := t.link.Arm(d, i)
 	if err != nil {
 		return nil, err // not a: it would be an Armed that is not nil
 	}
-	return a, nil
+	return linkArmed{a}, nil
 }
+
+type linkArmed struct{ *link.Armed }
+
+func (a linkArmed) Effect() Effect { return Effect{Effect: a.Armed.Effect()} }
 
 // A Span encloses the moment of an act.
 type Span struct{ Before, After time.Duration }
@@ -146,7 +198,7 @@ type Report struct {
 	Entry
 	Begun, Ended bool // whether it was tried; an error says whether it worked
 	Begin, End   Span
-	Effect       link.Effect
+	Effect       Effect
 }
 
 // NoEffect reports whether the fault was there and met nothing.
@@ -215,7 +267,7 @@ func (r *running) begin(i int) error {
 	report.Begin.Before = r.now()
 	var err error
 	for _, t := range r.targets[e.On] {
-		for _, what := range e.impairments {
+		for _, what := range e.harms {
 			var a Armed
 			if a, err = t.Arm(e.Direction, what); err != nil {
 				break
@@ -239,13 +291,11 @@ func (r *running) end(i int) error {
 	report := &r.reports[i]
 	report.Ended = true
 	report.End.Before = r.now()
-	report.Effect = link.Effect{}
+	report.Effect = Effect{}
 	var errs []error
 	for _, a := range slices.Backward(r.armed[i]) {
 		errs = append(errs, a.Heal())
-		e := a.Effect()
-		report.Effect.Bytes += e.Bytes
-		report.Effect.Connections += e.Connections
+		report.Effect = report.Effect.Plus(a.Effect())
 	}
 	report.End.After = r.now()
 	r.tell(i)

@@ -50,7 +50,7 @@ type part struct {
 	name  string
 }
 
-func (p part) Arm(d link.Direction, i link.Impairment) (fault.Armed, error) {
+func (p part) Arm(d link.Direction, i fault.Harm) (fault.Armed, error) {
 	w := p.world
 	w.armings++
 	if w.armings == w.armFails {
@@ -85,7 +85,9 @@ func (s *standing) Heal() error {
 	return nil
 }
 
-func (s *standing) Effect() link.Effect { return link.Effect{Bytes: int64(len(s.part.name)) - 1} }
+func (s *standing) Effect() fault.Effect {
+	return fault.Effect{Effect: link.Effect{Bytes: int64(len(s.part.name)) - 1}}
+}
 
 func newWorld(names ...string) (*world, map[string][]fault.Target) {
 	w := &world{standing: make(map[string]int)}

@@ -12,8 +12,8 @@ func slice() Fault {
 			{Name: "pause", Summary: "between two pieces", Unit: Duration, Default: "1ms", Max: longest},
 		},
 		Directed: true, On: everywhere(),
-		impair: func(v values) []link.Impairment {
-			return []link.Impairment{link.Slice{Bytes: int(v["size"]), Pause: v.duration("pause")}}
+		impair: func(v values) []Harm {
+			return []Harm{link.Slice{Bytes: int(v["size"]), Pause: v.duration("pause")}}
 		},
 	}
 }

@@ -11,8 +11,8 @@ func slowClose() Fault {
 			Name: "delay", Summary: "of the end", Unit: Duration, Default: "1s", Min: 1, Max: longest,
 		}},
 		Directed: true, On: everywhere(),
-		impair: func(v values) []link.Impairment {
-			return []link.Impairment{link.SlowClose{Delay: v.duration("delay")}}
+		impair: func(v values) []Harm {
+			return []Harm{link.SlowClose{Delay: v.duration("delay")}}
 		},
 	}
 }

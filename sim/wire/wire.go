@@ -14,6 +14,18 @@ import (
 // A Dialer opens network connections.
 type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
+// A Route returns the dialer that the connections of a party are made with, given
+// the one that all are made with. That is where links come in.
+type Route func(party string, next Dialer) Dialer
+
+// Of returns the dialer of a party. A nil route leads nowhere else.
+func (r Route) Of(party string, next Dialer) Dialer {
+	if r == nil {
+		return next
+	}
+	return r(party, next)
+}
+
 // Counted returns a dialer whose connections add the bytes that they read and
 // write to in and out.
 func Counted(dial Dialer, in, out *atomic.Int64) Dialer {

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"flowbench/flows"
+	"flowbench/sim/broker"
 )
 
 func cancelled(t *testing.T, ctx context.Context, r *rig) {
@@ -235,6 +237,13 @@ func nothingLeft(t *testing.T, ctx context.Context, r *rig) {
 	publish(t, ctx, c, flows.Message{Subject: "left", ID: 1})
 	if r.session.Traits().Has(flows.Buffers) && len(r.bench.Leftovers(t, r.prefix)) == 0 {
 		t.Error("the bench finds nothing at the broker while the session is open; it would miss leftovers")
+	}
+	if q, ok := r.session.(broker.Queues); ok {
+		there := r.bench.Leftovers(t, r.prefix)
+		if named := q.Queues(); len(named) == 0 || !slices.IsSorted(named) ||
+			slices.ContainsFunc(named, func(name string) bool { return !slices.Contains(there, name) }) {
+			t.Errorf("the session names %q, and %q is at the broker; want some of it, sorted", named, there)
+		}
 	}
 	r.close(t, ctx)
 	if left := r.bench.Leftovers(t, r.prefix); len(left) > 0 {

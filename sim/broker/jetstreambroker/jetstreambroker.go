@@ -52,9 +52,9 @@ func Driver() broker.Driver {
 	return broker.Driver{
 		Name:    "jetstream",
 		Summary: "NATS JetStream: streams with confirms, acknowledgements and deduplication",
-		Embed:   "nats",
+		Source:  broker.Embedded,
 		Server:  "nats",
-		Params: []broker.Param{
+		Params: append([]broker.Param{
 			{Name: "storage", Summary: "where streams are kept", Default: "file", Values: []string{"file", "memory"}},
 			{Name: "sync", Summary: "when writes are forced to disk: as the server is set, or before each confirm " +
 				"(embedded only)",
@@ -67,7 +67,7 @@ func Driver() broker.Driver {
 				Default: "30000", Min: 100, Max: 3600000},
 			{Name: "dedup_window_ms", Summary: "in which a repeated message id is recognized, in milliseconds",
 				Default: "120000", Min: 100, Max: 3600000},
-		},
+		}, natswire.Params()...),
 		Traits: traits,
 		Wants:  wants,
 		Open:   open,
@@ -111,6 +111,10 @@ func open(ctx context.Context, cfg broker.Config) (broker.Session, error) {
 	s.control = c
 	if s.js, err = jetstream.New(c.NC); err == nil {
 		_, err = s.js.AccountInfo(ctx)
+	}
+	if n := cfg.Params.Int("replicas"); err == nil && n > 1 && c.NC.ConnectedClusterName() == "" {
+		err = flows.Fail(flows.Rejected, fmt.Errorf("replicas is %d and the server is in no cluster; "+
+			"set it to 1, or use a cluster, such as that of --broker-source nats=embedded:3", n))
 	}
 	if err != nil {
 		_ = c.Close() // the error that counts is the one at hand
@@ -168,6 +172,13 @@ func (s *session) Connect(ctx context.Context, name string) (flows.Conn, error) 
 	c.Conn, c.js = link, js
 	c.mu.Unlock()
 	return c, nil
+}
+
+// Queues implements [broker.Queues].
+func (s *session) Queues() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.groups))
 }
 
 // Backlog implements [broker.Session].

@@ -55,6 +55,40 @@ func bench(address, storage string) brokertest.Bench {
 	}
 }
 
+func TestAClusterWithThreeCopiesConforms(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c, err := embedded.StartCluster(ctx, embedded.ClusterOptions{
+		Nodes: 3, Server: embedded.Options{Dir: t.TempDir(), JetStream: true},
+	})
+	if err != nil {
+		t.Fatalf("start cluster: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Errorf("close cluster: %v", err)
+		}
+	})
+	b := bench(c.Addresses()[0], "file")
+	b.Addresses, b.Params["replicas"] = c.Addresses(), "3"
+	brokertest.Test(t, b)
+}
+
+func TestCopiesNeedACluster(t *testing.T) {
+	s := start(t)
+	params := jetstreambroker.Driver().Defaults()
+	params["replicas"] = "3"
+	var d net.Dialer
+	_, err := jetstreambroker.Driver().Open(t.Context(), broker.Config{
+		Addresses: []string{s.URL()}, Prefix: "copies", Params: params, Dial: d.DialContext,
+		Meter: &broker.Meter{}, Notify: func(broker.Event) {}, Log: slog.New(slog.DiscardHandler),
+	})
+	if o, c := flows.OutcomeOf(err); o != flows.Failed || c != flows.Rejected ||
+		!strings.Contains(err.Error(), "in no cluster") {
+		t.Errorf("open with three copies on a single server returned %v; want a refusal that says why", err)
+	}
+}
+
 func streams(t *testing.T, address, prefix string) (found []string) {
 	t.Helper()
 	nc, err := nats.Connect(address)

@@ -22,7 +22,7 @@ type conn struct {
 	unconfirmed map[uint64]flows.Promise
 
 	down       bool          // cut, and not connected again yet
-	epoch      int           // counts the cuts
+	epoch      uint64        // counts the cuts
 	back       flows.Promise // of being connected again, while down
 	redialling des.Timer
 }
@@ -61,7 +61,7 @@ func (c *conn) Publish(ctx context.Context, m flows.Message) error {
 	if s.faults.swallowing {
 		s.faults.swallowed += len(m.Body)
 	}
-	c.message(c.toBroker, func() { c.arrived(m, confirm) })
+	c.message(c.toBroker, parcel{what: aMessage, m: m, confirm: confirm})
 	if confirm == nil {
 		return nil
 	}
@@ -88,19 +88,14 @@ func (c *conn) arrived(m flows.Message, confirm flows.Promise) {
 		c.refuse(m, confirm, err)
 		return
 	}
-	sj.serve(func() {
-		sj.store(m)
-		if confirm != nil {
-			c.message(c.fromBroker, func() { confirm.Keep(flows.Message{}, nil) })
-		}
-	})
+	sj.serve(parcel{conn: c, m: m, confirm: confirm})
 }
 
 // refuse tells the publisher: by the confirm, or at the inbox that waits for an
 // answer. A message that is neither confirmed nor answered is lost in silence.
 func (c *conn) refuse(m flows.Message, confirm flows.Promise, err error) {
 	if confirm != nil {
-		c.message(c.fromBroker, func() { confirm.Keep(flows.Message{}, err) })
+		c.message(c.fromBroker, parcel{what: aConfirm, confirm: confirm, err: err})
 		return
 	}
 	if sj := c.session.subjects[m.ReplyTo]; sj != nil {
@@ -203,7 +198,7 @@ func (s *subscription) deliver(m flows.Message) {
 			d.wait = s.conn.session.kernel.AfterFunc(wait, func() { s.takeBack(d) })
 		}
 	}
-	s.conn.message(s.conn.fromBroker, func() { s.arrived.Put(d) })
+	s.conn.message(s.conn.fromBroker, parcel{what: aDelivery, sub: s, to: d})
 }
 
 // takeBack puts a message back whose ack wait has passed.
@@ -240,14 +235,7 @@ func (s *subscription) Ack(_ context.Context, m flows.Message) error {
 	}
 	d := s.held[i]
 	d.acked = true
-	s.conn.message(s.conn.toBroker, func() {
-		if i := slices.Index(s.held, d); i >= 0 {
-			s.held = slices.Delete(s.held, i, i+1)
-			d.wait.Stop()
-			s.group.held--
-			s.group.dispatch()
-		}
-	})
+	s.conn.message(s.conn.toBroker, parcel{what: anAck, sub: s, to: d})
 	return nil
 }
 

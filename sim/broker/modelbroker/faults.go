@@ -88,7 +88,7 @@ type faults struct {
 	all    []Fault
 	stream *rand.Rand // drawn from while a fault is in force, and only then
 	away   int        // outages in force
-	boots  int        // how often the broker has come up again
+	boots  uint64     // how often the broker has come up again
 	live   []*conn    // in the order of connecting, closed ones left out
 
 	swallowing bool // everything is lost
@@ -198,37 +198,11 @@ func (s *session) reachable(name string) bool {
 	return ok
 }
 
-// message sends what may be slowed down, and lost.
-func (c *conn) message(l *link, arrive func()) {
-	lost := c.session.hit(Lose, c.name) || c.session.faults.swallowing
-	c.send(l, c.session.extra(c.name), func() {
-		if !lost {
-			arrive()
-		}
-	})
-}
-
 // resend sends what was published once more, if a fault says so.
 func (c *conn) resend(m flows.Message) {
 	if c.session.traits.Has(flows.Confirms|flows.Redelivers) && c.session.hit(Resend, c.name) {
-		c.message(c.toBroker, func() { c.arrived(m, c.session.kernel.Promise()) })
+		c.message(c.toBroker, parcel{what: aMessage, m: m, confirm: c.session.kernel.Promise()})
 	}
-}
-
-// control sends what belongs to the connection itself.
-func (c *conn) control(l *link, arrive func()) { c.send(l, 0, arrive) }
-
-// send has arrive called at the far end, unless the connection is cut before.
-func (c *conn) send(l *link, extra time.Duration, arrive func()) {
-	if c.down {
-		return
-	}
-	epoch := c.epoch
-	l.send(extra, func() {
-		if c.epoch == epoch {
-			arrive()
-		}
-	})
 }
 
 // lose ends the connection's present epoch: what is in flight is settled, and

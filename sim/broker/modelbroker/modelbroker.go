@@ -104,6 +104,7 @@ type session struct {
 	inboxes     int
 	conns       int
 	subjects    map[string]*subject
+	flight      inFlight
 	faults      faults
 }
 
@@ -125,6 +126,7 @@ func newSession(k *des.Kernel, seed uint64, cfg broker.Config, all []Fault) *ses
 		inboxPrefix: cfg.Prefix + ".inbox.", subjects: make(map[string]*subject),
 		faults: faults{all: all, stream: des.Stream(seed, "faults")},
 	}
+	s.flight.arrive, s.flight.serve = k.Handle(s.arrived), k.Handle(s.served)
 	s.schedule()
 	return s
 }
@@ -235,8 +237,5 @@ func (l *link) delayed(extra time.Duration) time.Duration {
 	l.last = max(l.last, now+l.draw(l.stream)+extra)
 	return l.last - now
 }
-
-// send calls f at the far end.
-func (l *link) send(extra time.Duration, f func()) { l.kernel.AfterFunc(l.delayed(extra), f) }
 
 func (s *session) isInbox(name string) bool { return strings.HasPrefix(name, s.inboxPrefix) }

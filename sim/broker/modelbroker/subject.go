@@ -114,22 +114,6 @@ func (sj *subject) refusal() error {
 	return nil
 }
 
-// serve has the server work on a message and calls done when it is through. The
-// server takes messages in the order of their arrival, so it is enough to know
-// until when it is busy (Lindley 1952).
-func (sj *subject) serve(done func()) {
-	k := sj.session.kernel
-	sj.busy = max(sj.busy, k.Now()) + sj.session.work(sj.stream)
-	sj.inWork++
-	boots := sj.session.faults.boots
-	k.AfterFunc(sj.busy-k.Now(), func() {
-		if boots == sj.session.faults.boots { // else it was forgotten
-			sj.inWork--
-			done()
-		}
-	})
-}
-
 // store hands m to every group, unless its id is known.
 func (sj *subject) store(m flows.Message) {
 	if s := sj.session; s.dedup > 0 && m.ID != 0 && !sj.inbox {

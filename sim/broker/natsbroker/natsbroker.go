@@ -23,8 +23,9 @@ func Driver() broker.Driver {
 	return broker.Driver{
 		Name:    "nats",
 		Summary: "core NATS: fast, at most once, nothing is stored",
-		Embed:   "nats",
+		Source:  broker.Embedded,
 		Server:  "nats",
+		Params:  natswire.Params(),
 		Traits:  func(broker.Params) flows.Traits { return flows.Ordered | flows.Groups },
 		Open:    open,
 	}

@@ -215,3 +215,32 @@ func rawLoop(b *testing.B, url string) (request func(), stop func()) {
 			service.Close()
 		}
 }
+
+func TestHowAnOutageIsNoticedIsAsTheParametersSay(t *testing.T) {
+	cfg := config(start(t), func(broker.Event) {})
+	for _, c := range []struct {
+		params           broker.Params
+		ping, first, top time.Duration
+		out              int
+	}{
+		{natsbroker.Driver().Defaults(), time.Second, 50 * time.Millisecond, time.Second, 2},
+		{broker.Params{
+			"ping_interval_ms": "250", "max_pings_out": "5", "reconnect_min_ms": "10", "reconnect_max_ms": "70",
+		}, 250 * time.Millisecond, 10 * time.Millisecond, 70 * time.Millisecond, 5},
+	} {
+		cfg.Params = c.params
+		conn, err := natswire.Connect(t.Context(), cfg, natswire.NewSpace("t"), "one", nil)
+		if err != nil {
+			t.Fatalf("connect: %v", err)
+		}
+		o := conn.NC.Opts
+		first, top := o.CustomReconnectDelayCB(1), o.CustomReconnectDelayCB(30)
+		if o.PingInterval != c.ping || o.MaxPingsOut != c.out || first != c.first || top != c.top {
+			t.Errorf("pings every %v, %d out, reconnects after %v to %v; want %v, %d, %v to %v",
+				o.PingInterval, o.MaxPingsOut, first, top, c.ping, c.out, c.first, c.top)
+		}
+		if err := conn.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+}

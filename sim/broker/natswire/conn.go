@@ -13,6 +13,7 @@
 package natswire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,9 +41,29 @@ const inboxPendingMax = 8192
 const (
 	dialPatience  = 2 * time.Second // for one address
 	closePatience = time.Second     // for the broker to confirm that interest is gone
-	pingInterval  = time.Second
-	pingsMissed   = 2 // so that a silent broker is noticed within three seconds
 )
+
+// The parameters of both drivers. Pings are what a silent broker is noticed by;
+// the client library's own settings take some minutes.
+const (
+	paramPingInterval = "ping_interval_ms"
+	paramPingsOut     = "max_pings_out"
+)
+
+// Params returns the parameters that the two drivers have in common.
+func Params() []broker.Param {
+	return append([]broker.Param{
+		{Name: paramPingInterval, Summary: "time between pings, by which a silent broker is noticed, in milliseconds",
+			Default: "1000", Min: 10, Max: 120000},
+		{Name: paramPingsOut, Summary: "unanswered pings after which a connection is given up",
+			Default: "2", Min: 1, Max: 10},
+	}, broker.ReconnectParams()...)
+}
+
+// pings returns the time between pings, and how many may be unanswered.
+func pings(p broker.Params) (interval time.Duration, out int) {
+	return time.Duration(cmp.Or(p.Int(paramPingInterval), 1000)) * time.Millisecond, cmp.Or(p.Int(paramPingsOut), 2)
+}
 
 // A Space is the names of one session. It is shared by its connections.
 type Space struct {
@@ -103,7 +124,7 @@ func Connect(
 	c.life, c.end = context.WithCancel(context.Background())
 	c.epoch, c.cut = context.WithCancel(c.life)
 	c.back = make(chan struct{})
-	d := &dialer{dial: broker.Metered(cfg.Dial, cfg.Meter), ctx: ctx}
+	d := &dialer{dial: cfg.DialerOf(name), ctx: ctx}
 	nc, err := nats.Connect(strings.Join(cfg.Addresses, ","), c.options(d)...)
 	if err != nil {
 		c.end()
@@ -134,14 +155,15 @@ func connectError(ctx context.Context, cfg broker.Config, d *dialer, err error) 
 }
 
 func (c *Conn) options(d *dialer) []nats.Option {
-	backoff := broker.ReconnectBackoff()
+	backoff := c.cfg.Params.Reconnect()
+	interval, out := pings(c.cfg.Params)
 	return []nats.Option{
 		nats.Name(c.Name), nats.SetCustomDialer(d), nats.Timeout(dialPatience),
 		nats.DontRandomize(), nats.IgnoreDiscoveredServers(),
 		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), // nothing is kept back during an outage to burst out later
 		nats.CustomReconnectDelay(func(attempts int) time.Duration { return backoff.Pause(attempts - 1) }),
-		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(pingsMissed),
-		nats.FlusherTimeout(pingInterval * pingsMissed),
+		nats.PingInterval(interval), nats.MaxPingsOutstanding(out),
+		nats.FlusherTimeout(interval * time.Duration(out)),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.lost(err) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { c.found(nc) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { c.failed(sub, err) }),
@@ -195,7 +217,7 @@ func (c *Conn) resume(epoch context.Context, url string) {
 			return
 		}
 		c.cfg.Log.Warn("not restored after reconnect", "connection", c.Name, "error", err)
-		pause := time.NewTimer(broker.ReconnectBackoff().Pause(n))
+		pause := time.NewTimer(c.cfg.Params.Reconnect().Pause(n))
 		select {
 		case <-pause.C:
 		case <-epoch.Done():

@@ -147,7 +147,7 @@ func (c *conn) run(e *epoch) {
 // round of them. It returns nil when the connection is closed.
 func (c *conn) redial() *epoch {
 	for n := 0; ; n++ {
-		if wait(c.life, broker.ReconnectBackoff().Pause(n)) != nil {
+		if wait(c.life, c.session.cfg.Params.Reconnect().Pause(n)) != nil {
 			return nil
 		}
 		for range c.session.cfg.Addresses {

@@ -36,17 +36,18 @@ func dial(ctx context.Context, cfg broker.Config, address int, name string) (*li
 	if _, err := amqp.ParseURI(url); err != nil {
 		return nil, flows.Fail(flows.Unreachable, fmt.Errorf("connect to %s: %w", broker.Redacted(url), errNoURI))
 	}
+	beat := heartbeat(cfg.Params)
 	l := &link{stop: func() bool { return true }}
-	metered := broker.Metered(cfg.Dial, cfg.Meter)
+	metered := cfg.DialerOf(name)
 	conn, err := amqp.DialConfig(url, amqp.Config{
-		Heartbeat: heartbeat, Locale: "en_US",
+		Heartbeat: beat, Locale: "en_US",
 		Properties: amqp.Table{"connection_name": name, "product": "flowbench"},
 		Dial: func(network, address string) (net.Conn, error) {
 			raw, err := metered(ctx, network, address)
 			if err != nil {
 				return nil, err
 			}
-			l.raw = newCoalescer(raw)
+			l.raw = newCoalescer(raw, 2*beat)
 			l.stop = context.AfterFunc(ctx, func() { _ = l.raw.Close() }) // the library finds out
 			return l.raw, nil
 		},
@@ -101,6 +102,7 @@ const coalesceMaxBytes = 1 << 20
 // of the system calls, and it keeps a writer from waiting for the network.
 type coalescer struct {
 	net.Conn
+	patience time.Duration // for one write
 
 	mu     sync.Mutex
 	space  *sync.Cond    // writers wait here
@@ -111,8 +113,10 @@ type coalescer struct {
 	err    error // after which nothing is written any more
 }
 
-func newCoalescer(c net.Conn) *coalescer {
-	w := &coalescer{Conn: c, work: make(chan struct{}, 1), closed: make(chan struct{})}
+// newCoalescer returns a coalescer that gives the network so much time to take
+// what was written.
+func newCoalescer(c net.Conn, patience time.Duration) *coalescer {
+	w := &coalescer{Conn: c, patience: patience, work: make(chan struct{}, 1), closed: make(chan struct{})}
 	w.space = sync.NewCond(&w.mu)
 	go w.run()
 	return w
@@ -148,7 +152,7 @@ func (w *coalescer) run() {
 		out := w.buf
 		w.buf, w.spare = w.spare[:0], nil
 		w.mu.Unlock()
-		err := w.Conn.SetWriteDeadline(time.Now().Add(writePatience))
+		err := w.Conn.SetWriteDeadline(time.Now().Add(w.patience))
 		if err == nil {
 			_, err = w.Conn.Write(out)
 		}

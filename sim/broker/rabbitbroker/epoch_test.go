@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -90,7 +91,7 @@ func TestPropertiesCarryEveryField(t *testing.T) {
 
 func TestACoalescerKeepsTheOrderOfBytes(t *testing.T) {
 	near, far := net.Pipe()
-	w := newCoalescer(near)
+	w := newCoalescer(near, time.Second)
 	var want bytes.Buffer
 	for i := range 2000 {
 		want.Write(bytes.Repeat([]byte{byte(i)}, i%7+1))
@@ -119,7 +120,7 @@ func TestACoalescerKeepsTheOrderOfBytes(t *testing.T) {
 
 func TestAWriterThatWaitsForSpaceLearnsOfTheEnd(t *testing.T) {
 	near, far := net.Pipe() // nobody reads from far
-	w := newCoalescer(near)
+	w := newCoalescer(near, time.Second)
 	defer func() { _ = far.Close() }()
 	ended := make(chan error, 1)
 	go func() {

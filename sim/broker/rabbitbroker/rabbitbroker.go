@@ -20,6 +20,7 @@
 package rabbitbroker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -41,8 +42,6 @@ const (
 	unusedMax     = 10 * time.Minute        // after which the broker deletes a queue
 	dialPatience  = 5 * time.Second         // for one address, handshake and topology included
 	closePatience = 2 * time.Second
-	heartbeat     = 2 * time.Second // the library gives a silent broker up after three
-	writePatience = 2 * heartbeat   // for the network to take what was written
 )
 
 // Driver describes the broker.
@@ -50,8 +49,9 @@ func Driver() broker.Driver {
 	return broker.Driver{
 		Name:    "rabbitmq",
 		Summary: "RabbitMQ over AMQP 0-9-1: queues with confirms and acknowledgements",
+		Source:  broker.Local,
 		Server:  "rabbitmq",
-		Params: []broker.Param{
+		Params: append([]broker.Param{
 			{Name: "queue", Summary: "kind of the groups' queues", Default: "quorum",
 				Values: []string{"quorum", "classic"}},
 			{Name: "prefetch", Summary: "unacknowledged messages that a subscription may hold", Default: "50",
@@ -61,7 +61,9 @@ func Driver() broker.Driver {
 			{Name: "max_priority", Summary: "x-max-priority of the groups' queues, with which urgent messages are " +
 				"published; classic queues only; they overtake what waits, not what is in a prefetch; 0 for none",
 				Default: "0", Max: 10},
-		},
+			{Name: "heartbeat_s", Summary: "time between heartbeats, in seconds; silence of three ends a connection",
+				Default: "2", Min: 1, Max: 60},
+		}, broker.ReconnectParams()...),
 		Traits: traitsOf,
 		Check:  check,
 		Open:   open,
@@ -172,6 +174,13 @@ func (s *session) leave() {
 	}
 }
 
+// Queues implements [broker.Queues].
+func (s *session) Queues() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.queues))
+}
+
 // Backlog implements [broker.Session]. The broker tells what waits in queues;
 // what is delivered and not acknowledged is known here, as all consumers are.
 func (s *session) Backlog(ctx context.Context) (n int64, ok bool, err error) {
@@ -226,6 +235,12 @@ func (s *session) deleteQueues() error {
 		delete(s.queues, q)
 	}
 	return nil
+}
+
+// heartbeat returns the time between heartbeats. The library gives a broker up
+// that was silent for three of them.
+func heartbeat(p broker.Params) time.Duration {
+	return time.Duration(cmp.Or(p.Int("heartbeat_s"), 2)) * time.Second
 }
 
 // routingKey returns the routing key of a subject.

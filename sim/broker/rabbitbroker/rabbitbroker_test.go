@@ -123,6 +123,19 @@ func TestRefusalsAreShortAndShowNoCredentials(t *testing.T) {
 	}
 }
 
+func TestHeartbeatsAreAsTheParameterSays(t *testing.T) {
+	cfg := config(address(t), func(broker.Event) {})
+	cfg.Params["heartbeat_s"] = "7"
+	l, err := dial(t.Context(), cfg, 0, "one")
+	if err != nil {
+		t.Fatalf("dial: %v", err)
+	}
+	defer l.drop()
+	if got := l.conn.Config.Heartbeat; got != 7*time.Second {
+		t.Errorf("heartbeats come every %v; want 7s", got)
+	}
+}
+
 func TestTheNextAddressServesWhenOneDoesNot(t *testing.T) {
 	a := address(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
