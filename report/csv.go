@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,8 +29,17 @@ func WriteCSV(w io.Writer, run *results.Run) error {
 		"offered_per_s", "achieved_per_s", "due", "ok", "failed", "unknown", "dropped",
 		"acknowledged", "lost", "duplicated", "valid", "finished", "urgency",
 	}}
+	faulty := slices.ContainsFunc(run.Cells, func(c *results.Cell) bool { return len(c.Faults) > 0 })
+	if faulty {
+		rows[0] = append(rows[0], faultHeads()...)
+	}
 	for _, c := range run.Cells {
-		rows = append(rows, cellRows(run, c)...)
+		for _, row := range cellRows(run, c) {
+			if faulty && len(row) < len(rows[0]) {
+				row = append(row, make([]string, len(rows[0])-len(row))...)
+			}
+			rows = append(rows, row)
+		}
 	}
 	if err := out.WriteAll(rows); err != nil {
 		return fmt.Errorf("write csv: %w", err)
@@ -67,6 +77,10 @@ func cellRows(run *results.Run, c *results.Cell) [][]string {
 	}
 	for _, fields := range heardRows(c) {
 		add("", fields...)
+	}
+	for _, fields := range faultRows(c) {
+		add("", "fault", "", "", "", "", "", "", "", "", "")
+		rows[len(rows)-1] = append(rows[len(rows)-1], fields...)
 	}
 	if len(rows) == 0 {
 		add("", "", "", "0", "", "", "", "", "", "", "")

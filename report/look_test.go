@@ -21,6 +21,8 @@ func TestLook(t *testing.T) {
 		"one":      fixture.Run(fixture.Default()[:1], 30, 400),
 		"seven":    fixture.Run(fixture.Default(), 30, 400),
 		"twenty":   fixture.Run(fixture.Many(), 8, 300),
+		"faulty":   fixture.Faulty(),
+		"twice":    fixture.FaultyTwice(),
 		"troubled": fixture.Troubled(),
 		"wide":     fixture.Run(fixture.Wide(), 150, 60),
 	} {

@@ -120,8 +120,8 @@ func newPage(run *results.Run, figures []plot.Figure) (page, error) {
 	}
 	p.Light = template.CSS(light.String())
 	for _, compose := range []func(view) section{
-		glance, guarantees, intervals, percentiles, histograms, overTime, stages, urgency, heard, stale, served, trust,
-		cost, account, environment,
+		glance, faults, guarantees, intervals, percentiles, histograms, overTime, stages, urgency, heard, stale, served,
+		trust, cost, account, environment,
 	} {
 		if s := compose(v); len(s.Figures)+len(s.Tables) > 0 {
 			p.Sections = append(p.Sections, s)

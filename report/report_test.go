@@ -36,6 +36,8 @@ func fixtures() map[string]*results.Run {
 		"troubled":  fixture.Troubled(),
 		"urgent":    fixture.Urgent(),
 		"listeners": fixture.Listeners(),
+		"faulty":    fixture.Faulty(),
+		"twice":     fixture.FaultyTwice(),
 		"empty":     {ID: "empty", Scenario: "empty"},
 	}
 }
@@ -86,7 +88,7 @@ func csvOf(t *testing.T, run *results.Run) string {
 func TestGolden(t *testing.T) {
 	svg := regexp.MustCompile(`(?s)<svg.*?</svg>`)
 	runs := fixtures()
-	for _, name := range []string{"seven", "troubled", "urgent", "listeners"} {
+	for _, name := range []string{"seven", "troubled", "urgent", "listeners", "faulty"} {
 		run := runs[name]
 		golden(t, name+"-80.txt", textOf(t, run, 80, false))
 		golden(t, name+"-160.txt", textOf(t, run, 160, true))

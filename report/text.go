@@ -25,6 +25,11 @@ func WriteText(w io.Writer, run *results.Run, width int, colour bool) error {
 	for _, block := range textColumns(run, labels).wrap(p.width) {
 		p.table(block)
 	}
+	for _, t := range faultColumns(run, labels, p.width) {
+		for _, block := range t.wrap(p.width) {
+			p.table(block)
+		}
+	}
 	if t := heardColumns(run, labels); len(t.lead.values) > 0 {
 		for _, block := range t.wrap(p.width) {
 			p.table(block)
@@ -292,6 +297,7 @@ func (p *printer) notes(run *results.Run, labels []string) {
 	fmt.Fprintln(&p.out)
 	p.paragraph(faint, "", "Latencies count from when an operation was due. (…): fewer than 10 samples lie beyond, "+
 		"so it is no finding. –: the flow has no such stage, or nothing reached it. Unknown: it may have happened.")
+	p.faultNotes(run, labels)
 	for i, c := range run.Cells {
 		if c.Urgency != nil {
 			p.paragraph("", "· ", labels[i]+": "+overtake(c)+".")

@@ -19,7 +19,8 @@ const alike = 1.25
 // first.
 func verdict(run *results.Run) []string {
 	labels := words.Labels(run)
-	sentences := fastest(run, labels)
+	sentences := underFaults(run, labels)
+	sentences = append(sentences, fastest(run, labels)...)
 	sentences = append(sentences, overtaking(run, labels)...)
 	sentences = append(sentences, accounting(run, labels)...)
 	sentences = append(sentences, whoHeard(run, labels)...)

@@ -63,6 +63,7 @@ type SummaryCell struct {
 	Served       []int64                              `json:"served,omitempty"`
 	Urgency      *SummaryUrgency                      `json:"urgency,omitempty"`
 	FrontEnds    []int64                              `json:"front_ends,omitempty"`
+	Faults       []SummaryFault                       `json:"faults,omitempty"`
 }
 
 // A SummaryWindow is a [Window] in figures.
@@ -152,7 +153,7 @@ func (c *Cell) summary() SummaryCell {
 		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served, FrontEnds: c.FrontEnds,
 		Urgency: c.Urgency.summary(),
 		Stale:   SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
-		Heard:   c.Heard.summary(),
+		Heard:   c.Heard.summary(), Faults: summarizeFaults(c.Faults),
 	}
 	// Programs iterate over these; an empty object is easier on them than null.
 	if s.Guarantees == nil {

@@ -16,7 +16,7 @@ import (
 // A Figure is one plot, ready to be drawn.
 type Figure struct {
 	Name    string // of its files, such as intervals-command
-	Section string // what it is about: intervals, percentiles, histograms, over-time, urgency, send-lag
+	Section string // what it is about: intervals, percentiles, histograms, over-time, urgency, faults, send-lag
 	Title   string
 	Caption string // how to read it
 	Alt     string // what it shows, in numbers, for those who do not see it
@@ -38,6 +38,9 @@ func All(run *results.Run) []Figure {
 				figures = append(figures, f)
 			}
 		}
+	}
+	if f, ok := goodput(run, labels); ok {
+		figures = append(figures, f)
 	}
 	if run.Simulated {
 		return stamped(figures) // and nobody is late in virtual time

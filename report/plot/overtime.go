@@ -71,7 +71,14 @@ func timeFigure(all []series, title, what string, of func(series, results.Second
 	if len(all) == 1 {
 		spec.height = 200
 	}
+	x, cells := timeAxis(float64(end)), cellsOf(all)
+	var numbered bool
+	spec.lift, numbered = faultRoom(cells, spec, x)
 	g, height := newGrid(spec)
+	hint, below := "; warm-up shaded", ""
+	if anyFaults(cells) {
+		hint, below = hint+faultHint, faultCaption(numbered)
+	}
 	each := "each second"
 	if perWindow > 1 {
 		each = fmt.Sprintf("each %d seconds", perWindow)
@@ -80,18 +87,29 @@ func timeFigure(all []series, title, what string, of func(series, results.Second
 		Title: title, height: height,
 		Caption: fmt.Sprintf("Thick line: p99 of %s, faint where fewer than 10 samples lie beyond it; thin line: p50. "+
 			"The warm-up is shaded and not part of any other figure. Gaps are seconds in which there is nothing to "+
-			"show.", each),
+			"show.%s", each, below),
 		paint: func(sh *sheet) {
-			sh.title(title, what+", p99 (thick) and p50 (thin) of "+each+"; warm-up shaded")
+			sh.title(title, what+", p99 (thick) and p50 (thin) of "+each+hint)
 			for i, s := range all {
-				p := panel{over: 6, area: g.area(i), x: timeAxis(float64(end)), y: latencyAxis(extent)}
+				p := panel{over: 6, area: g.area(i), x: x, y: latencyAxis(extent)}
 				sh.warmup(p, s.cell)
+				sh.faultBands(p, s.cell)
 				sh.frameAround(p, g, i, s.name)
+				sh.faultNames(p, s.cell)
 				sh.overTime(p, lines[i])
+				sh.faultMarks(p, s.cell)
 			}
 			sh.axisName("seconds since the load began")
 		},
 	}, true
+}
+
+func cellsOf(all []series) []*results.Cell {
+	cells := make([]*results.Cell, len(all))
+	for i, s := range all {
+		cells[i] = s.cell
+	}
+	return cells
 }
 
 // windows merges the histograms of each n seconds.

@@ -94,6 +94,7 @@ type grid struct {
 	columns, rows, n int
 	cell             vg.Rectangle // of the first panel's data area
 	dx, dy           vg.Length
+	lift             vg.Length // of the panels' titles
 }
 
 // A gridSpec is what a grid is made for.
@@ -103,12 +104,14 @@ type gridSpec struct {
 	left   vg.Length // room for the labels of y
 	right  vg.Length // room beside each data area, for the names of its curves
 	head   vg.Length // room above each data area, for its title
+	lift   vg.Length // room between a data area and its title, beyond head
 	most   int       // columns at most
 }
 
 // newGrid lays out a figure and returns the height that it needs.
 func newGrid(s gridSpec) (grid, vg.Length) {
-	g := grid{n: s.n, columns: min(s.most, columnsFor(s.n))}
+	g := grid{n: s.n, columns: min(s.most, columnsFor(s.n)), lift: s.lift}
+	s.head += s.lift
 	g.rows = (s.n + g.columns - 1) / g.columns
 	const between vg.Length = 14
 	room := figureWidth - margin - s.left - margin

@@ -76,9 +76,14 @@ const endGap vg.Length = 14
 // frameAround draws the frame and the title of panel i of a grid.
 func (sh *sheet) frameAround(p panel, g grid, i int, title string) {
 	sh.frame(p, g.lowest(i), g.leftmost(i))
+	sh.panelTitle(p, g, title)
+}
+
+// panelTitle writes the title of a panel above it.
+func (sh *sheet) panelTitle(p panel, g grid, title string) {
 	st := textStyle{ink: text, size: headSize, bold: true}
 	room := g.dx - 8
-	sh.write(sh.fit(title, room, st), vg.Point{X: p.area.Min.X, Y: p.area.Max.Y + 6}, st)
+	sh.write(sh.fit(title, room, st), vg.Point{X: p.area.Min.X, Y: p.area.Max.Y + 6 + g.lift}, st)
 }
 
 // A facet is what one panel shows: curves with hues and names, and others in

@@ -34,8 +34,29 @@ func runs() map[string]*results.Run {
 		"one": fixture.Run(fixture.Default()[:1], 4, 200), "five": fixture.Run(fixture.Default()[:5], 1, 100),
 		"seven": fixture.Run(fixture.Default(), 3, 200), "twenty": fixture.Run(fixture.Many(), 1, 60),
 		"troubled": fixture.Troubled(), "long names": long, "one sample": single, "odd": odd,
+		"faulty": fixture.Faulty(), "faulty twice": fixture.FaultyTwice(), "many faults": manyFaults(),
 		"urgent": fixture.Urgent(), "wide": fixture.Run(fixture.Wide(), 1, 60),
 	}
+}
+
+// manyFaults returns a run of ten cells, four in a row, with more faults than there
+// is room for names, some at once and with names of somebody hostile, and one never
+// undone.
+func manyFaults() *results.Run {
+	run := fixture.FaultyTwice()
+	for len(run.Cells) < 10 {
+		run.Cells = append(run.Cells, fixture.FaultyTwice().Cells...)
+	}
+	for i, c := range run.Cells {
+		for n := range i {
+			f := c.Faults[0]
+			f.What, f.On = fmt.Sprintf("fault-%d</text>\x1b[31m", n), "a-place-far-away"
+			f.Begin += time.Duration(n) * 300 * time.Millisecond
+			c.Faults = append(c.Faults, f)
+		}
+		c.Faults[len(c.Faults)-1].Heal = 0
+	}
+	return run
 }
 
 // size is a canvas that only has a size and keeps what is drawn.
@@ -86,6 +107,9 @@ func TestFigures(t *testing.T) {
 		want := all
 		if name == "urgent" {
 			want = slices.Insert(slices.Clone(all), len(all)-2, "urgency-command", "urgency-query")
+		}
+		if strings.Contains(name, "fault") {
+			want = slices.Insert(slices.Clone(all), len(all)-2, "goodput")
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: figures are %q", name, got)

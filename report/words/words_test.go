@@ -110,3 +110,47 @@ func TestLabelsTellCellsApart(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatCameOfAFault(t *testing.T) {
+	seen := func(d time.Duration) *results.Recovery {
+		return &results.Recovery{Recover: results.Moment{After: d, Seen: true}}
+	}
+	for _, c := range []struct {
+		fault results.Fault
+		want  string
+	}{
+		{results.Fault{Absent: true}, "absent"}, {results.Fault{Recovery: seen(0)}, "no effect"},
+		{results.Fault{Effect: "some"}, "too little to tell"},
+		{results.Fault{Effect: "some", Recovery: seen(results.TailWidth - 1)}, "well at once"},
+		{results.Fault{Effect: "some", Recovery: seen(1251 * time.Millisecond)}, "well after 1.25 s"},
+		{results.Fault{Effect: "some", Recovery: &results.Recovery{Within: 4 * time.Second}}, "not well within 4 s"},
+	} {
+		if got := FaultOutcome(c.fault); got != c.want {
+			t.Errorf("of %+v came %q, want %q", c.fault, got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		about    string
+		recovery *results.Recovery
+		want     bool
+	}{
+		{"too little to tell", nil, false}, {"nothing was slow", seen(0), false},
+		{"slow during it", &results.Recovery{Detect: seen(time.Second).Recover, Recover: seen(0).Recover}, true},
+		{"slow after it", &results.Recovery{Detect: seen(9 * time.Second).Recover, Recover: seen(0).Recover}, false},
+		{"slow until then", &results.Recovery{
+			Detect: seen(9 * time.Second).Recover, Recover: seen(7 * time.Second).Recover,
+		}, true},
+		{"failed after a timeout", &results.Recovery{
+			Detect: seen(9 * time.Second).Recover, Recover: seen(0).Recover, Bad: 1,
+		}, true},
+		{"slow and never well", &results.Recovery{Detect: seen(9 * time.Second).Recover}, true},
+	} {
+		f := results.Fault{Begin: time.Second, Heal: 3 * time.Second, Recovery: c.recovery}
+		if got := Noticed(f); got != c.want {
+			t.Errorf("%s: noticed is %v", c.about, got)
+		}
+	}
+	if got := Fault(results.Fault{What: "out\x1b[1mage", On: "bro\nker"}); got != "outage on bro ker" {
+		t.Errorf("the fault is called %q", got)
+	}
+}
