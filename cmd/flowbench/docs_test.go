@@ -195,7 +195,10 @@ func runShown(t *testing.T, command, makefile string) {
 			}
 		}
 	}
-	if words[0] == "run" {
+	switch {
+	case words[0] == "run" && strings.Contains(args, "outage"): // faults are shortened with it
+		words = append(words, "--quick", "--no-progress", "--out", filepath.Join(t.TempDir(), "run"))
+	case words[0] == "run":
 		words = append(words, "--warmup", "100ms", "--duration", "400ms", "--no-progress",
 			"--out", filepath.Join(t.TempDir(), "run"))
 	}
