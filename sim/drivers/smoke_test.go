@@ -35,7 +35,8 @@ func smokes(spec flows.Spec) []smoke {
 	}
 	params := map[string]string{
 		"latency": ", delay: 20ms", "bandwidth": ", rate: 100000", "slice": ", size: 100, pause: 1ms",
-		"limit": ", size: 2000", "slow-close": ", delay: 50ms", "slow": ", by: 10ms", "error-every": ", n: 2", "error-first": ", n: 3",
+		"limit": ", size: 2000", "slow-close": ", delay: 50ms", "slow": ", by: 10ms", "error-every": ", n: 2",
+		"error-first": ", n: 3",
 	}
 	var all []smoke
 	for _, f := range fault.All() {
