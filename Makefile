@@ -6,7 +6,7 @@ FUZZ  ?= 20s
 SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help check test race sim bench fuzz lint docs plots clean
+.PHONY: help check test race sim torture bench fuzz lint docs plots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ race: ## all tests with the race detector
 
 sim: ## every flow through SEEDS (default 10000) schedules of faults in virtual time; minutes
 	$(GO) test -count=1 -timeout 60m ./sim/schedules -run TestSchedules -v -seeds $(SEEDS)
+
+torture: ## 100 heals of each impairment of a link under 48 clients that misbehave, with the race detector
+	$(GO) test -race -count=1 -timeout 30m ./sim/link -run TestTorture -v -torments 100 -heal-bound 1s
 
 bench: ## performance against peers and raw loops, as ratios from one run; minutes
 	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 ./sim/drivers ./sim/edge ./sim/link ./sim/pace

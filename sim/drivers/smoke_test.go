@@ -55,6 +55,9 @@ func smokes(spec flows.Spec) []smoke {
 // TestEveryFlowThroughEveryFault runs each flow through each fault over real
 // sockets and counts: what is asserted holds however slow the machine is.
 func TestEveryFlowThroughEveryFault(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
 	const nats = "127.0.0.1:4222"
 	if conn, err := net.DialTimeout("tcp", nats, time.Second); err == nil {
 		_ = conn.Close()

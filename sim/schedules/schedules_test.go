@@ -44,7 +44,11 @@ func TestSchedules(t *testing.T) {
 				check(t, flow, seed)
 			}
 			if !t.Failed() {
-				sweep(t, flow, uint64(*seeds))
+				n := uint64(*seeds)
+				if testing.Short() {
+					n = min(n, 50)
+				}
+				sweep(t, flow, n)
 			}
 		})
 	}
