@@ -43,7 +43,7 @@ fuzz: ## every fuzz target for FUZZ (default 20s) each
 lint: ## golangci-lint, built from source on first use
 	$(GO) run $(GOLANGCI_LINT) run
 
-docs: ## rewrite what is generated: transcripts, docs/flows.md, docs/brokers.md, docs/scenario.schema.json, golden files
+docs: ## rewrite what is generated: transcripts, docs/*.md of flows, brokers, faults and scenarios, the schema, golden files
 	$(GO) test ./flows -rewrite
 	$(GO) test ./cmd/flowbench -run TestDocsAreWhatTheRegistriesSay -update
 	$(GO) test ./scenarios ./report -update

@@ -13,6 +13,7 @@ import (
 	"flowbench/scenarios"
 	"flowbench/sim/broker"
 	"flowbench/sim/drivers"
+	"flowbench/sim/fault"
 )
 
 const docsDir = "../../docs"
@@ -23,6 +24,7 @@ func TestDocsAreWhatTheRegistriesSay(t *testing.T) {
 	for name, text := range map[string][]byte{
 		"flows.md":             flowsDoc(t),
 		"brokers.md":           brokersDoc(),
+		"faults.md":            faultsDoc(),
 		"scenarios.md":         scenariosDoc(),
 		"scenario.schema.json": scenarios.Schema(catalog()),
 	} {
@@ -98,6 +100,60 @@ func parts(p flows.Parts) string {
 		}
 	}
 	return strings.Join(words, ", ")
+}
+
+// faultsDoc lists what can go wrong.
+func faultsDoc() []byte {
+	var b bytes.Buffer
+	fmt.Fprint(&b, "# Faults\n", generated, `
+A scenario lists what goes wrong, where, when and for how long:
+
+`+"```yaml"+`
+faults:
+  - {what: outage, on: broker, at: 6s, for: 10s}
+  - {what: latency, on: "service-broker[0]", at: 20s, for: 5s, delay: 20ms, jitter: 5ms}
+`+"```"+`
+
+Times count from the beginning of the measured time. Faults may overlap. Whatever is still
+wrong when the load ends is healed then, and so is everything when a run is cut short. A
+fault that met nothing, no byte, no connection, no request and no process, leaves its cell
+without a verdict; one for which the flow has no part is told as absent.
+
+## What faults befall
+
+| on | what it is |
+|---|---|
+`)
+	for _, s := range fault.Sites() {
+		name := string(s.Place)
+		if s.Indexed {
+			name += "[n]"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", name, s.Summary)
+	}
+	fmt.Fprint(&b, "\nWithout its number, a name stands for all of them.\n")
+	for _, f := range fault.All() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\nOn:", f.Name, f.Summary)
+		for i, place := range f.On {
+			if i > 0 {
+				fmt.Fprint(&b, ",")
+			}
+			fmt.Fprintf(&b, " `%s`", place)
+		}
+		fmt.Fprint(&b, ".\n")
+		if len(f.Params) == 0 && !f.Directed {
+			continue
+		}
+		fmt.Fprint(&b, "\n| parameter | what it is | values |\n|---|---|---|\n")
+		for _, p := range f.Params {
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.Name, p.Summary, boundsOf(p))
+		}
+		if f.Directed {
+			fmt.Fprintf(&b, "| `%s` | which bytes it is about, seen from who opened the connection | `%s` |\n",
+				fault.DirectionParam, strings.Join(fault.Directions(), "`, `"))
+		}
+	}
+	return b.Bytes()
 }
 
 func brokersDoc() []byte {
