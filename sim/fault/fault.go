@@ -166,7 +166,7 @@ func All() []Fault {
 	return []Fault{
 		latency(), bandwidth(), slice(), stall(), partition(), drop(), reset(), refuse(), outage(), hang(),
 		slowClose(), limit(), kill(), restart(), freeze(), killLeader(), freezeLeader(), crash(), crashAfterEffect(),
-		pause(), slow(), errorShare(), errorEvery(), errorFirst(),
+		pause(), slow(), failing(), errorShare(), errorEvery(), errorFirst(),
 	}
 }
 

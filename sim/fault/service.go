@@ -44,6 +44,17 @@ func slow() Fault {
 
 const manyRequests = 1_000_000
 
+// failing describes the fault of that name.
+func failing() Fault {
+	return Fault{
+		Name: "fail",
+		Summary: "An instance fails every request without saying what became of it: 500 over HTTP, no " +
+			"acknowledgement to a broker. Its connections stay.",
+		On:     []Place{ServiceInstance},
+		impair: just(Trouble{Down: true}),
+	}
+}
+
 // errorShare describes the fault of that name.
 func errorShare() Fault {
 	return Fault{
