@@ -31,14 +31,15 @@ func (l *Timeline) recovery(f Fault, from time.Duration, events []Event) *Recove
 	if r.BasePerS == 0 {
 		return nil
 	}
-	l.detect(r, f, events)
-	l.outage(r, f)
 	l.recover(r, f)
-	l.backlog(r, f)
 	until := f.Heal + r.Within
 	if r.Recover.Seen {
 		until = f.Heal + r.Recover.After
 	}
+	// What comes later than that is not this fault's doing.
+	l.detect(r, f, until, events)
+	l.outage(r, f, until)
+	l.backlog(r, f)
 	due, ok := sum(l.Due, f.Begin, until), sum(l.OK, f.Begin, until)
 	r.Offered, r.Bad = due, due-ok
 	return r
@@ -91,9 +92,9 @@ func (l *Timeline) base(r *Recovery, from, to time.Duration) {
 }
 
 // detect finds out when the fault showed.
-func (l *Timeline) detect(r *Recovery, f Fault, events []Event) {
+func (l *Timeline) detect(r *Recovery, f Fault, until time.Duration, events []Event) {
 	limit := max(detectFactor*r.BaseP99, wellFloor)
-	for i := int(f.Begin / BinWidth); i < len(l.Bad); i++ {
+	for i := int(f.Begin / BinWidth); i < min(len(l.Bad), int(until/BinWidth)+1); i++ {
 		if l.Bad[i] > 0 || l.Slowest[i] > limit {
 			r.Detect = Moment{max(0, time.Duration(i+1)*BinWidth-f.Begin), true}
 			break
@@ -109,8 +110,8 @@ func (l *Timeline) detect(r *Recovery, f Fault, events []Event) {
 
 // outage adds up how long nothing, or too little, ended ok. At low rates it looks
 // at several bins together, since few operations are few by chance.
-func (l *Timeline) outage(r *Recovery, f Fault) {
-	end := time.Duration(len(l.Due)) * BinWidth
+func (l *Timeline) outage(r *Recovery, f Fault, until time.Duration) {
+	end := min(time.Duration(len(l.Due))*BinWidth, until)
 	due, done := bins(l.Due, BinWidth, f.Begin, end), bins(l.Done, BinWidth, f.Begin, end)
 	perBin := r.BasePerS * BinWidth.Seconds()
 	together := int(max(1, math.Ceil(downCount/perBin)))
