@@ -21,12 +21,13 @@ import (
 )
 
 // linkedPlaces returns the places that are to have links, because a fault of the
-// cell does something to them.
+// cell does something to them. The links between the nodes of a broker are not
+// among them: they are there for as long as its cluster is.
 func linkedPlaces(all []scenarios.Fault) []fault.Place {
 	var places []fault.Place
 	for _, f := range all {
 		kind, err := fault.Find(f.What)
-		if err == nil && kind.Links(harmParams(f)) {
+		if err == nil && kind.Links(harmParams(f)) && !parts(f) {
 			places = append(places, spotOf(f).place)
 		}
 	}
@@ -42,7 +43,8 @@ func harmParams(f scenarios.Fault) map[string]string {
 
 // ProcessesOf returns the servers whose processes a plan cannot do without, with
 // the number of nodes that it wants: those that a fault acts on, three if it acts
-// on the one that leads, and those that are asked for copies on several nodes.
+// on the one that leads or parts one from the others, and those that are asked for
+// copies on several nodes.
 func ProcessesOf(p *scenarios.Plan, all []broker.Driver) map[string]int {
 	nodes := make(map[string]int)
 	for _, c := range p.Cells {
@@ -54,6 +56,8 @@ func ProcessesOf(p *scenarios.Plan, all []broker.Driver) map[string]int {
 		for _, f := range c.Faults {
 			kind, err := fault.Find(f.What)
 			switch {
+			case parts(f) && all[i].Source == broker.Embedded:
+				n = 3
 			case err != nil || !kind.Acts(harmParams(f)):
 			case kind.Leads(harmParams(f)):
 				n = 3
@@ -178,7 +182,7 @@ func (w *world) target(s spot) fault.Target {
 				t.instances = append(t.instances, i)
 			}
 		}
-	case fault.Broker:
+	case fault.Broker, fault.BrokerNode:
 		t.cluster = w.cluster()
 	}
 	return t
@@ -190,8 +194,8 @@ func (w *world) absent(s spot) bool {
 	switch {
 	case s.place == fault.ServiceInstance:
 		return false
-	case s.place == fault.Broker && w.session == nil:
-		return true
+	case s.place == fault.BrokerNode, s.place == fault.Broker && w.session == nil:
+		return w.session == nil
 	case w.paths == nil:
 		return s.place != fault.Broker
 	default:
@@ -212,6 +216,9 @@ type spotTarget struct {
 func (t *spotTarget) Arm(d link.Direction, h fault.Harm) (fault.Armed, error) {
 	switch h := h.(type) {
 	case link.Impairment:
+		if t.spot.place == fault.BrokerNode {
+			return t.part(d, h)
+		}
 		if t.world.paths == nil {
 			return nil, fmt.Errorf("%v: %s has no links", h, t.spot.place)
 		}

@@ -150,6 +150,9 @@ func TestPlansSayWhichProcessesTheyNeed(t *testing.T) {
 	with := func(name, what string) scenarios.Cell {
 		return scenarios.Cell{Broker: name, Faults: []scenarios.Fault{{What: what, On: "broker"}}}
 	}
+	parted := func(name, what string) scenarios.Cell {
+		return scenarios.Cell{Broker: name, Faults: []scenarios.Fault{{What: what, On: "broker-node[1]"}}}
+	}
 	for _, tt := range []struct {
 		about string
 		cell  scenarios.Cell
@@ -159,6 +162,8 @@ func TestPlansSayWhichProcessesTheyNeed(t *testing.T) {
 		{"a fault of links", with("rabbitmq", "outage"), map[string]int{}},
 		{"a kill", with("rabbitmq", "kill"), map[string]int{"rabbitmq": 1}},
 		{"the leader", with("nats", "kill-leader"), map[string]int{"nats": 3}},
+		{"a node apart", parted("nats", "partition"), map[string]int{"nats": 3}},
+		{"a node apart where there are no routes", parted("rabbitmq", "partition"), map[string]int{}},
 		{"copies", scenarios.Cell{Broker: "nats", BrokerParams: map[string]string{"replicas": "3"}},
 			map[string]int{"nats": 3}},
 	} {

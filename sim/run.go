@@ -93,10 +93,13 @@ func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
 			continue
 		}
 		seen[key] = true
+		if err := checkPartable(d, c); err != nil { // before a broker is started in vain
+			return &EnvironmentError{err}
+		}
 		if err := e.checkBroker(ctx, d, c); err != nil {
 			return &EnvironmentError{err}
 		}
-		if err := e.checkProcesses(d, c); err != nil {
+		if err := errors.Join(e.checkProcesses(d, c), e.checkParted(d, c)); err != nil {
 			return &EnvironmentError{err}
 		}
 	}

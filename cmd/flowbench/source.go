@@ -23,6 +23,7 @@ type startable struct {
 	kind   string // as --broker-source names it
 	nodes  int
 	chosen bool
+	routed bool // whether its nodes reach each other through links, which faults can befall
 }
 
 // startables returns every server that this program can start, as it is unless
@@ -61,7 +62,9 @@ func (r *runFlags) start(s *sim.Sources, plan *scenarios.Plan, log *slog.Logger)
 		chosen[server] = source
 	}
 	s.Starters = make(map[string]sim.Starter)
+	parted := sim.PartedBy(plan, drivers.All())
 	for server, source := range chosen {
+		source.routed = parted[server]
 		if source.chosen {
 			s.Starters[server] = starter(source, log)
 		}
@@ -115,9 +118,13 @@ const syncAlways = "sync-always"
 func starter(source startable, log *slog.Logger) sim.Starter {
 	if source.kind == broker.Embedded {
 		return func(ctx context.Context, wants string) (sim.Cluster, error) {
-			c, err := embedded.StartCluster(ctx, embedded.ClusterOptions{
+			opts := embedded.ClusterOptions{
 				Nodes: source.nodes, Server: embedded.Options{JetStream: true, SyncAlways: wants == syncAlways},
-			})
+			}
+			if source.routed {
+				return startParted(ctx, opts, log)
+			}
+			c, err := embedded.StartCluster(ctx, opts)
 			if err != nil {
 				return nil, err
 			}

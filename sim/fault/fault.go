@@ -99,6 +99,7 @@ const (
 	FrontEndBroker  Place = "front-end-broker"
 	ServiceBroker   Place = "service-broker"
 	Broker          Place = "broker"
+	BrokerNode      Place = "broker-node"
 	ServiceInstance Place = "service"
 	FrontEnd        Place = "front-end"
 )
@@ -119,6 +120,8 @@ func Sites() []Site {
 		{FrontEndBroker, "the connections of front ends to the broker", true},
 		{ServiceBroker, "the connections of the service's instances to the broker", true},
 		{Broker, "the broker: all connections to it, or its processes if it was started here", false},
+		{BrokerNode, "the connections of a node of the broker with its other nodes, in a NATS cluster that was " +
+			"started here", true},
 		{ServiceInstance, "an instance of the service, and its connections", true},
 		{FrontEnd, "a front end: its connections on both sides", true},
 	}
@@ -127,8 +130,8 @@ func Sites() []Site {
 // everywhere returns all places: TCP is the same between any two parts.
 func everywhere() []Place {
 	return []Place{
-		ClientEdge, BalancerBackend, ClientBroker, FrontEndBroker, ServiceBroker, Broker, ServiceInstance,
-		FrontEnd,
+		ClientEdge, BalancerBackend, ClientBroker, FrontEndBroker, ServiceBroker, Broker, BrokerNode,
+		ServiceInstance, FrontEnd,
 	}
 }
 
