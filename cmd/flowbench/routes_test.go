@@ -3,52 +3,45 @@ package main
 import (
 	"context"
 	"log/slog"
-	"net"
 	"testing"
 
 	"flowbench/sim"
 	"flowbench/sim/link"
-	"flowbench/sim/wire"
 )
 
 // TestRoutesAreLaidOnceForEachPairAndEndTogether lays the routes of three nodes
 // twice, as for a cluster that is started anew.
 func TestRoutesAreLaidOnceForEachPairAndEndTogether(t *testing.T) {
 	var _ sim.Parted = partedCluster{}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
 	r := &routes{
 		life: context.Background(), log: slog.New(slog.DiscardHandler), links: make(map[route]*link.Link),
 	}
-	reached := func(address string) bool {
-		conn, err := wire.Loopback()(t.Context(), "tcp", address)
+	ended := func(l *link.Link) bool { // a link that has ended takes no impairment
+		a, err := l.Arm(link.BothWays, link.Stall{})
 		if err == nil {
-			_ = conn.Close()
+			err = a.Heal()
 		}
-		return err == nil
+		return err != nil
 	}
-	var first, again []string
-	for _, laid := range []*[]string{&first, &again} {
+	var laid []*link.Link
+	for range 2 {
 		for from := range 3 {
 			for to := range 3 {
 				if from == to {
 					continue
 				}
-				address, err := r.lay(from, to, listener.Addr().String())
-				if err != nil {
-					t.Fatal(err)
+				address, err := r.lay(from, to, "127.0.0.1:1")
+				l := r.links[route{from, to}]
+				if err != nil || l.Address() != address {
+					t.Fatalf("from %d to %d: got %s, %v; want the address of its link", from, to, address, err)
 				}
-				*laid = append(*laid, address)
+				laid = append(laid, l)
 			}
 		}
 	}
-	for i := range first {
-		if reached(first[i]) || !reached(again[i]) {
-			t.Errorf("route %d: the old link is there: %v, the new one: %v; want the new one only",
-				i, reached(first[i]), reached(again[i]))
+	for i, l := range laid {
+		if old := i < 6; ended(l) != old {
+			t.Errorf("link %d of 12 has ended: %v; want that of those that were replaced", i, !old)
 		}
 	}
 	for node, want := range map[int][2]int{-1: {6, 0}, 0: {2, 2}, 2: {2, 2}, 3: {0, 0}} {
@@ -60,9 +53,9 @@ func TestRoutesAreLaidOnceForEachPairAndEndTogether(t *testing.T) {
 	if err := r.close(); err != nil {
 		t.Error(err)
 	}
-	for i, address := range again {
-		if reached(address) {
-			t.Errorf("route %d is there after the end", i)
+	for i, l := range laid {
+		if !ended(l) {
+			t.Errorf("link %d of 12 is there after the end", i)
 		}
 	}
 }
