@@ -61,6 +61,8 @@ func resetAmong(t tb, seed uint64, n, share int) (old, fresh []bool, e link.Effe
 		c, err := net.DialTimeout("tcp4", l.Address(), patience)
 		fresh = append(fresh, err != nil || isReset(t, guarded(t, c)))
 	}
+	want := int64(count(old) + count(fresh))
+	await(t, "all are counted", func() bool { return a.Effect().Connections >= want })
 	must(t, a.Heal())
 	if isReset(t, dial(t, l)) {
 		t.Errorf("a connection was reset after all was healed")
