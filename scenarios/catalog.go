@@ -45,6 +45,7 @@ type Param struct {
 	Default  string   // written as in scenarios; empty for one that must be given
 	Values   []string // the allowed values; empty for a number or a duration
 	Span     bool     // it is a duration, and its bounds are in nanoseconds
+	Words    bool     // it is a command: a list of words
 	Min, Max int      // bounds of a whole number, or of a duration
 }
 
@@ -100,6 +101,8 @@ func (b Broker) paramNames() []string {
 // want says what values the parameter takes.
 func (p Param) want(got string) string {
 	switch {
+	case p.Words:
+		return commandWords{}.want()
 	case p.Span:
 		return p.span(new(Duration)).want()
 	case len(p.Values) == 0:
@@ -111,6 +114,8 @@ func (p Param) want(got string) string {
 // allows reports whether the parameter takes a value.
 func (p Param) allows(value string) bool {
 	switch {
+	case p.Words:
+		return false // a single value is no list
 	case p.Span:
 		return p.span(new(Duration)).read(nil, "", &node{kind: scalar, text: value})
 	case len(p.Values) == 0:

@@ -16,6 +16,9 @@ type Fault struct {
 	At     Duration          `json:"at"`
 	For    Duration          `json:"for"`
 	Params map[string]string `json:"params,omitempty"`
+	// Commands are the parameters that are lists of words: programs with their
+	// arguments, as the scenario has them.
+	Commands map[string][]string `json:"commands,omitempty"`
 }
 
 // A FaultKind is one kind of fault that scenarios may name.
@@ -120,6 +123,15 @@ func (v faultList) item(r *reader, path string, n *node) Fault {
 				_, want := wanted(known, e.value)
 				r.add(e.at, "%s is %s; want %s", full, e.value.describe(), want)
 			}
+		case e.value.kind == list:
+			var words []string
+			if command := (commandWords{&words}); !command.read(r, full, e.value) {
+				r.add(e.at, "parameter %s is %s; want %s", quote(e.key), e.value.describe(), command.want())
+			}
+			if f.Commands == nil {
+				f.Commands = map[string][]string{}
+			}
+			f.Commands[e.key] = words
 		case e.value.kind != scalar || len(e.value.text) > 256:
 			r.add(e.at, "parameter %s is %s; want a single value", quote(e.key), e.value.describe())
 		default:
@@ -156,34 +168,77 @@ func (b *planner) faults() {
 		}
 		kind := b.cat.Faults[j]
 		b.target(at("on"), kind, f)
-		decided := f
-		decided.Params = map[string]string{}
-		for _, p := range kind.Params {
+		b.decided = append(b.decided, b.faultParams(path, kind, f))
+	}
+}
+
+// faultParams checks the parameters of one fault and returns it with all of them.
+func (b *planner) faultParams(path string, kind FaultKind, f Fault) Fault {
+	at := func(key string) place { return b.place(under(path, key)) }
+	decided := f
+	decided.Params = map[string]string{}
+	for _, p := range kind.Params {
+		if !p.Words {
 			decided.Params[p.Name] = p.Default
 		}
-		for _, key := range slices.Sorted(maps.Keys(f.Params)) {
-			value := f.Params[key]
-			k := slices.IndexFunc(kind.Params, func(p Param) bool { return p.Name == key })
-			switch {
-			case k < 0 && len(kind.Params) == 0:
-				b.add(at(key), "fault %s has no parameter %s; want none", kind.Name, quote(key))
-			case k < 0:
-				b.add(at(key), "fault %s has no parameter %s; want %s",
-					kind.Name, quote(key), oneOf(key, kind.paramNames()))
-			case !kind.Params[k].allows(value):
-				b.add(at(key), "parameter %s of fault %s is %s; want %s",
-					key, kind.Name, quote(value), kind.Params[k].want(value))
-			default:
-				decided.Params[key] = value
-			}
-		}
-		for _, p := range kind.Params {
-			if decided.Params[p.Name] == "" && f.Params[p.Name] == "" {
-				b.add(b.place(path), "fault %s has no %s; want %s", kind.Name, p.Name, p.want(""))
-			}
-		}
-		b.decided = append(b.decided, decided)
 	}
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(f.Params)), maps.Keys(f.Commands))
+	slices.Sort(keys)
+	for _, key := range keys {
+		value, single := f.Params[key]
+		k := slices.IndexFunc(kind.Params, func(p Param) bool { return p.Name == key })
+		switch {
+		case k < 0 && len(kind.Params) == 0:
+			b.add(at(key), "fault %s has no parameter %s; want none", kind.Name, quote(key))
+		case k < 0:
+			b.add(at(key), "fault %s has no parameter %s; want %s",
+				kind.Name, quote(key), oneOf(key, kind.paramNames()))
+		case !single && !kind.Params[k].Words:
+			b.add(at(key), "parameter %s is a list of %d; want a single value", quote(key), len(f.Commands[key]))
+		case single && !kind.Params[k].allows(value):
+			b.add(at(key), "parameter %s of fault %s is %s; want %s",
+				key, kind.Name, quote(value), kind.Params[k].want(value))
+		case single:
+			decided.Params[key] = value
+		}
+	}
+	for _, p := range kind.Params {
+		if decided.Params[p.Name] == "" && f.Params[p.Name] == "" && f.Commands[p.Name] == nil {
+			b.add(b.place(path), "fault %s has no %s; want %s", kind.Name, p.Name, p.want(""))
+		}
+	}
+	return decided
+}
+
+// A commandWords is a program and its arguments, as a list of words.
+type commandWords struct{ to *[]string }
+
+const (
+	maxWords     = 32
+	maxWordBytes = 256
+)
+
+func (commandWords) want() string {
+	return "a command of at most " + strconv.Itoa(maxWords) + " words of at most " + strconv.Itoa(maxWordBytes) +
+		" bytes, such as [docker, kill, rabbit]"
+}
+
+func (v commandWords) read(r *reader, path string, n *node) bool {
+	if len(n.items) == 0 || len(n.items) > maxWords {
+		return false
+	}
+	for i, word := range n.items {
+		at := item(path, i)
+		r.places[at] = word.at
+		switch {
+		case word.kind != scalar || len(word.text) > maxWordBytes || strings.ContainsFunc(word.text, unprintable):
+			r.add(word.at, "%s is %s; want a word of at most %d bytes", at, word.describe(), maxWordBytes)
+		case i == 0 && word.text == "":
+			r.add(word.at, "%s is %s; want the name of a program", at, word.describe())
+		}
+		*v.to = append(*v.to, word.text)
+	}
+	return true
 }
 
 // target checks what a fault is to befall.

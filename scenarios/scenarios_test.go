@@ -34,7 +34,8 @@ func libraryCatalog() Catalog {
 		for _, p := range f.Params {
 			k.Params = append(k.Params, Param{
 				Name: p.Name, Summary: p.Summary, Default: p.Default, Span: p.Unit == fault.Duration,
-				Min: int(p.Min), Max: int(p.Max),
+				Words: p.Unit == fault.Words,
+				Min:   int(p.Min), Max: int(p.Max),
 			})
 		}
 		cat.Faults = append(cat.Faults, k)
@@ -68,6 +69,10 @@ func testCatalog() Catalog {
 		}},
 		{Name: "crash", Summary: "it is gone", On: []string{"service"}, Params: []Param{
 			{Name: "when", Summary: "of the effect", Default: "before", Values: []string{"before", "after"}},
+		}},
+		{Name: "exec", Summary: "a command runs", On: []string{"broker"}, Params: []Param{
+			{Name: "begin", Summary: "the command", Words: true},
+			{Name: "limit", Summary: "its time", Span: true, Default: "30s", Min: 1, Max: int(minute)},
 		}},
 	}
 	cat.Brokers = []Broker{

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -154,6 +155,15 @@ func (v faultList) schema(cat Catalog) object {
 	return out
 }
 
+func (commandWords) schema(Catalog) object {
+	word := object{"type": "string", "maxLength": maxWordBytes, "pattern": linePattern}
+	first := object{"type": "string", "minLength": 1, "maxLength": maxWordBytes, "pattern": linePattern}
+	return object{
+		"type": "array", "minItems": 1, "maxItems": maxWords, "prefixItems": []object{first},
+		"items": object{"anyOf": []object{word, {"type": []string{"number", "boolean"}}}},
+	}
+}
+
 // schema describes a broker's parameter. In YAML a value such as true or 3 may
 // stand without quotes, so every value that reads as something else than text
 // is listed in both forms.
@@ -161,6 +171,10 @@ func (p Param) schema() object {
 	out := object{"description": p.Summary}
 	if p.Default != "" {
 		out["default"] = p.Default
+	}
+	if p.Words {
+		maps.Copy(out, commandWords{}.schema(Catalog{}))
+		return out
 	}
 	if p.Span {
 		out["type"], out["pattern"] = "string", durationPattern

@@ -36,8 +36,20 @@ func linkedPlaces(all []scenarios.Fault) []fault.Place {
 
 // harmParams returns the parameters of a fault without its direction.
 func harmParams(f scenarios.Fault) map[string]string {
-	params := maps.Clone(f.Params)
+	params := allParams(f)
 	delete(params, fault.DirectionParam)
+	return params
+}
+
+// allParams returns the parameters of a fault with its commands among them.
+func allParams(f scenarios.Fault) map[string]string {
+	params := maps.Clone(f.Params)
+	for name, words := range f.Commands {
+		if params == nil {
+			params = make(map[string]string)
+		}
+		params[name] = fault.WordsText(words)
+	}
 	return params
 }
 
@@ -103,7 +115,7 @@ func checkModelled(p *scenarios.Plan) error {
 	for _, c := range p.Cells {
 		for _, f := range c.Faults {
 			kind, err := fault.Find(f.What)
-			if err == nil && (kind.Links(harmParams(f)) || kind.Acts(harmParams(f))) {
+			if err == nil && (kind.Links(harmParams(f)) || kind.Acts(harmParams(f)) || kind.Runs()) {
 				return fmt.Errorf("fault %s on %s is one of connections or processes, which a simulation does not "+
 					"have; run the scenario, or take the fault out (--set faults=[])", f.What, f.On)
 			}
@@ -153,7 +165,7 @@ func (d *driver) faults(ctx context.Context) (err error) {
 	d.result.Faults = nil
 	for i, r := range reports {
 		d.result.Faults = append(d.result.Faults, results.Fault{
-			What: r.What, On: r.On, Params: d.cell.Faults[i].Params,
+			What: r.What, On: r.On, Params: allParams(d.cell.Faults[i]),
 			Begin: r.Begin.Before, Begun: r.Begin.After, Heal: r.End.Before, Healed: r.End.After,
 			Absent: r.Effect.None() && d.absent(spotOf(d.cell.Faults[i])), Effect: r.Effect.String(),
 		})
@@ -230,6 +242,8 @@ func (t *spotTarget) Arm(d link.Direction, h fault.Harm) (fault.Armed, error) {
 		return t.afflict(h), nil
 	case fault.Act:
 		return t.act(h)
+	case fault.Command:
+		return t.command(h)
 	default:
 		return nil, fmt.Errorf("nobody knows how %v is done to %s", h, t.spot.place)
 	}

@@ -33,6 +33,10 @@ type Engine struct {
 	Dial     wire.Dialer
 	Progress func(Progress) // told how the run goes, several times a second; may be nil
 	Log      *slog.Logger
+
+	// AllowExec lets faults run commands. Scenarios are data, often of others, so
+	// that it is for the user to say.
+	AllowExec bool
 }
 
 // Progress is how a run is doing.

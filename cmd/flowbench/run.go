@@ -33,6 +33,7 @@ type runFlags struct {
 	brokerURLs    []string
 	brokerSources []string
 	allowRemote   bool
+	allowExec     bool
 	out           string
 	noProgress    bool
 	verbose       bool
@@ -59,7 +60,11 @@ copies as the parameter replicas of jetstream says, as in
 --set 'brokers=[{name: jetstream, replicas: 3}]'. rabbitmq=local:3 is a cluster of
 the RabbitMQ that is installed here, beside the one that may run here anyway;
 every quorum queue on it has three members. A cluster takes some seconds to boot
-before the run, and is gone after it, whatever ends it.`,
+before the run, and is gone after it, whatever ends it.
+
+The fault exec runs commands that the scenario names, such as those that stop and
+start a broker which was not started here. They run with your rights, and only
+with --allow-exec. What they write is logged with --verbose.`,
 		flags: func(f *pflag.FlagSet, c *call) {
 			r := &c.run
 			r.scenario.add(f)
@@ -74,6 +79,8 @@ before the run, and is gone after it, whatever ends it.`,
 				false,
 				"allow brokers beyond this machine; be sure that they are yours",
 			)
+			f.BoolVar(&r.allowExec, "allow-exec", false,
+				"allow faults to run the commands that the scenario names; be sure that you know them")
 		},
 		run: runRun,
 	}
@@ -94,6 +101,10 @@ func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
 	plan, text, err := c.run.scenario.load(name)
 	if err != nil {
 		return exitUsage, err
+	}
+	if what := sim.CommandOf(plan); what != "" && !c.run.allowExec {
+		return exitUsage, fmt.Errorf("the scenario has a fault %s, which runs commands on this machine; "+
+			"if you know them and want that, say so with --allow-exec", what)
 	}
 	sources, err := c.run.sources(sh, plan)
 	if err != nil {
@@ -194,7 +205,7 @@ func (r *runFlags) engine(sh shell, sources *sim.Sources) *sim.Engine {
 	return &sim.Engine{
 		RunID: hex.EncodeToString(id[:]), Flows: flows.All(), Drivers: drivers.All(), Edges: drivers.Edges(),
 		Sources: sources, Dial: dial,
-		Log: r.logger(sh),
+		Log: r.logger(sh), AllowExec: r.allowExec,
 	}
 }
 

@@ -16,7 +16,8 @@ func Faults() ([]scenarios.FaultKind, []scenarios.Target) {
 		for _, p := range f.Params {
 			k.Params = append(k.Params, scenarios.Param{
 				Name: p.Name, Summary: p.Summary, Default: p.Default, Span: p.Unit == fault.Duration,
-				Min: int(p.Min), Max: int(p.Max),
+				Words: p.Unit == fault.Words,
+				Min:   int(p.Min), Max: int(p.Max),
 			})
 		}
 		if f.Directed {

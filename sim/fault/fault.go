@@ -24,12 +24,16 @@ type Fault struct {
 	// impair returns what is done to every target, in this order.
 	impair func(v values) []Harm
 
+	// order stands in the place of impair for faults with parameters in words.
+	order func(v values, words map[string][]string) []Harm
+
 	// check, if there is one, returns what is wrong with parameters together.
 	check func(v values) error
 }
 
 // A Harm is something that is done to a target, and undone, as data: an impairment
-// of a link, a [Trouble] of an instance of the service, or an [Act] on a process.
+// of a link, a [Trouble] of an instance of the service, an [Act] on a process, or a
+// [Command] of the user.
 type Harm interface{ fmt.Stringer }
 
 // A Trouble is what is wrong with an instance of the service; package service says
@@ -140,9 +144,9 @@ func everywhere() []Place {
 type Param struct {
 	Name     string
 	Summary  string
-	Unit     string // "duration", "bytes", "bytes/s", "percent" or "requests"
+	Unit     string // "duration", "bytes", "bytes/s", "percent", "requests" or "words"
 	Default  string // empty if it must be given
-	Min, Max int64  // of a duration in nanoseconds
+	Min, Max int64  // of a duration in nanoseconds; words have the bounds of all words
 }
 
 // The units of parameters.
@@ -152,6 +156,7 @@ const (
 	BytesPerS = "bytes/s"
 	Percent   = "percent"
 	Requests  = "requests"
+	Words     = "words" // a command, as [WordsText] writes it
 )
 
 // longest is the longest duration that a parameter may have: beyond it a fault
@@ -170,6 +175,7 @@ func All() []Fault {
 		latency(), bandwidth(), slice(), stall(), partition(), drop(), reset(), refuse(), outage(), hang(),
 		slowClose(), limit(), kill(), restart(), freeze(), killLeader(), freezeLeader(), crash(), crashAfterEffect(),
 		pause(), slow(), failing(), errorShare(), errorEvery(), errorFirst(),
+		command(),
 	}
 }
 
@@ -187,7 +193,7 @@ func Find(name string) (Fault, error) {
 
 // Harms returns what the fault does with these parameters.
 func (f Fault) Harms(params map[string]string) ([]Harm, error) {
-	v := make(values, len(f.Params))
+	v, words := make(values, len(f.Params)), make(map[string][]string)
 	known := make([]string, 0, len(f.Params))
 	for _, p := range f.Params {
 		known = append(known, p.Name)
@@ -195,7 +201,13 @@ func (f Fault) Harms(params map[string]string) ([]Harm, error) {
 		if !given {
 			text = p.Default
 		}
-		n, err := p.parse(text)
+		var n int64
+		var err error
+		if p.Unit == Words {
+			words[p.Name], err = parseWords(text)
+		} else {
+			n, err = p.parse(text)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("fault %s: %s: %w", f.Name, p.Name, err)
 		}
@@ -211,11 +223,17 @@ func (f Fault) Harms(params map[string]string) ([]Harm, error) {
 			return nil, fmt.Errorf("fault %s: %w", f.Name, err)
 		}
 	}
+	if f.order != nil {
+		return f.order(v, words), nil
+	}
 	return f.impair(v), nil
 }
 
 // Bounds says what the parameter may be.
 func (p Param) Bounds() string {
+	if p.Unit == Words {
+		return fmt.Sprintf("a list of 1 to %d words of at most %d bytes", MaxWords, MaxWordBytes)
+	}
 	if p.Unit == Duration {
 		return fmt.Sprintf("%v to %v", time.Duration(p.Min), time.Duration(p.Max))
 	}

@@ -15,7 +15,8 @@ import (
 // example returns parameters with which a fault can be used.
 func example(f fault.Fault) map[string]string {
 	params := map[string]string{}
-	some := map[string]string{fault.Duration: "5ms", fault.Bytes: "100", fault.BytesPerS: "100000", fault.Requests: "7"}
+	some := map[string]string{fault.Duration: "5ms", fault.Bytes: "100", fault.BytesPerS: "100000", fault.Requests: "7",
+		fault.Words: `["true"]`}
 	for _, p := range f.Params {
 		if p.Default == "" {
 			params[p.Name] = some[p.Unit]
@@ -97,6 +98,10 @@ func TestParametersReachTheHarms(t *testing.T) {
 		{"slice", nil, []fault.Harm{link.Slice{Bytes: 16, Pause: time.Millisecond}}},
 		{"slow-close", nil, []fault.Harm{link.SlowClose{Delay: time.Second}}},
 		{"limit", map[string]string{"size": "7"}, []fault.Harm{link.Limit{Bytes: 7}}},
+		{"reset", map[string]string{"share": "25"}, []fault.Harm{link.Reset{Share: 25}}},
+		{"exec", map[string]string{"begin": `["a","b c"]`, "heal": `["d"]`}, []fault.Harm{
+			fault.Command{Begin: []string{"a", "b c"}, Heal: []string{"d"}, Limit: 30 * time.Second},
+		}},
 		{"outage", nil, []fault.Harm{link.Refuse{}, link.Reset{}}},
 		{"partition", nil, []fault.Harm{link.Hang{}, link.Stall{}}},
 	} {
@@ -126,6 +131,10 @@ func TestBadParametersAreNamed(t *testing.T) {
 		{"latency", "delay", "1h", "fault latency: delay: 1h0m0s is out of bounds; want 1ns to 10m0s"},
 		{"bandwidth", "rate", "0", "fault bandwidth: rate: 0 is out of bounds; want 1 to 1099511627776 bytes/s"},
 		{"bandwidth", "rate", "fast", `fault bandwidth: rate: "fast" is no whole number; want bytes/s`},
+		{"exec", "heal", `["true"]`, "fault exec: begin: it must be given"},
+		{"exec", "begin", "true; false", `fault exec: begin: "true; false" is no list of words in JSON`},
+		{"exec", "begin", "[]",
+			"fault exec: begin: there are 0 words; want 1 to 32, of which the first names a program"},
 		{"stall", "delay", "1s", `fault stall has no parameter "delay"; want one of []`},
 	} {
 		f, err := fault.Find(c.fault)

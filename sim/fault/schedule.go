@@ -116,7 +116,8 @@ type Clock interface {
 
 // A Target is something that can be harmed.
 type Target interface {
-	// Arm does h to the target. Directions are for links only.
+	// Arm does h to the target. Directions are for links only. What is armed with
+	// an error was done in part, and is healed like the rest.
 	Arm(d link.Direction, h Harm) (Armed, error)
 }
 
@@ -131,6 +132,7 @@ type Effect struct {
 	link.Effect       // to links
 	Requests    int64 // that an instance of the service did not treat as it should
 	Processes   int64 // that were stopped
+	Commands    int64 // of the user that have run to do it
 }
 
 // None reports whether nothing has happened.
@@ -142,6 +144,7 @@ func (e Effect) Plus(o Effect) Effect {
 	e.Connections += o.Connections
 	e.Requests += o.Requests
 	e.Processes += o.Processes
+	e.Commands += o.Commands
 	return e
 }
 
@@ -153,6 +156,7 @@ func (e Effect) String() string {
 		one  string
 		many string
 	}{
+		{e.Commands, "command run", "commands run"},
 		{e.Processes, "process stopped", "processes stopped"},
 		{e.Connections, "connection touched", "connections touched"},
 		{e.Bytes, "byte touched", "bytes touched"},
@@ -269,10 +273,12 @@ func (r *running) begin(i int) error {
 	for _, t := range r.targets[e.On] {
 		for _, what := range e.harms {
 			var a Armed
-			if a, err = t.Arm(e.Direction, what); err != nil {
+			if a, err = t.Arm(e.Direction, what); a != nil {
+				r.armed[i] = append(r.armed[i], a)
+			}
+			if err != nil {
 				break
 			}
-			r.armed[i] = append(r.armed[i], a)
 		}
 		if err != nil {
 			break

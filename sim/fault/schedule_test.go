@@ -199,6 +199,36 @@ func TestAFaultThatCannotBeHealedAtOnceIsTriedAgain(t *testing.T) {
 	}
 }
 
+// A halfway is a target on which everything fails when half of it is done.
+type halfway struct{ healed int }
+
+func (h *halfway) Arm(link.Direction, fault.Harm) (fault.Armed, error) {
+	return h, errors.New("only half of it")
+}
+
+func (h *halfway) Heal() error {
+	h.healed++
+	return nil
+}
+
+func (h *halfway) Effect() fault.Effect { return fault.Effect{Commands: 1} }
+
+func TestWhatWasDoneInPartIsHealed(t *testing.T) {
+	s, err := fault.Plan([]fault.Entry{{For: time.Second, On: "a", What: "kill"}}, func(string) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, _ := newWorld("a")
+	h := &halfway{}
+	reports, err := s.Run(t.Context(), w, 0, map[string][]fault.Target{"a": {h}}, nil)
+	if err == nil || !strings.Contains(err.Error(), "only half of it") {
+		t.Errorf("got %v; want what went wrong", err)
+	}
+	if h.healed != 1 || reports[0].Effect.String() != "1 command run" {
+		t.Errorf("it was healed %d times and did %q; want once, and 1 command run", h.healed, reports[0].Effect)
+	}
+}
+
 // TestEverythingIsHealedWhateverHappens runs random schedules that are aborted
 // at a random moment, or in which something cannot be armed.
 func TestEverythingIsHealedWhateverHappens(t *testing.T) {

@@ -55,6 +55,7 @@ type Armed struct {
 	link       *Link
 	impairment Impairment
 	direction  Direction
+	number     uint64   // of all that the link has been armed with, from 0
 	paces      [2]*pace // of a bandwidth, by way
 	healed     bool     // guarded by the link's acting
 
@@ -132,20 +133,17 @@ func (l *Link) Arm(d Direction, i Impairment) (*Armed, error) {
 	if l.isClosed() {
 		return nil, fmt.Errorf("arm %v on link %s: the link is closed", i, l.name)
 	}
-	a := &Armed{link: l, impairment: i, direction: d}
+	a := &Armed{link: l, impairment: i, direction: d, number: l.armings}
+	l.armings++
 	l.armed = append(l.armed, a)
 	l.enforce()
-	switch i.(type) {
+	switch i := i.(type) {
 	case Stall:
 		a.countHeld()
 	case Refuse:
 		l.port.refuse()
 	case Reset:
-		for _, c := range l.connections() {
-			if c.reset() {
-				a.connections.Add(1)
-			}
-		}
+		a.resetExisting(i)
 	}
 	return a, nil
 }

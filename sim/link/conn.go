@@ -59,9 +59,9 @@ func (c *conn) pass() bool {
 	waiting := false
 	for {
 		r := c.link.rules.Load()
-		if len(r.reset) > 0 {
+		if of := resets(r.reset, c); len(of) > 0 {
 			if c.reset() {
-				touch(r.reset)
+				touch(of)
 			}
 			return false
 		}

@@ -53,8 +53,9 @@ type Link struct {
 	rules        atomic.Pointer[rules]
 	wg           sync.WaitGroup // of all goroutines
 
-	acting sync.Mutex // held while impairments are armed or healed
-	armed  []*Armed   // guarded by acting
+	acting  sync.Mutex // held while impairments are armed or healed
+	armed   []*Armed   // guarded by acting
+	armings uint64     // how many there have been; guarded by acting
 
 	mu       sync.Mutex
 	closed   bool
