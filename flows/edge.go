@@ -73,8 +73,25 @@ func Single(f func() (Answer, error)) iter.Seq2[Answer, error] {
 
 // First makes a call and returns its first answer.
 func First(ctx context.Context, caller Caller, c Call) (Answer, error) {
-	for a, err := range caller.Call(ctx, c) {
-		return a, err
+	a, ok, err := FirstOf(caller.Call(ctx, c))
+	if !ok {
+		return Answer{}, Unknown(Corrupt, errNoAnswer)
 	}
-	return Answer{}, Unknown(Corrupt, errNoAnswer)
+	return a, err
+}
+
+// FirstOf returns the first of a sequence of answers, if there is one, and ends
+// the sequence. A loop would say the same; this keeps what it finds in one place,
+// and it is called for every call that is made.
+func FirstOf(answers iter.Seq2[Answer, error]) (a Answer, ok bool, err error) {
+	var first struct {
+		answer Answer
+		err    error
+		there  bool
+	}
+	answers(func(a Answer, err error) bool {
+		first.answer, first.err, first.there = a, err, true
+		return false
+	})
+	return first.answer, first.there, first.err
 }

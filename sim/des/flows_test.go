@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -335,6 +336,7 @@ func (s *stage) checkHeard(t *testing.T, n uint64) {
 // BenchmarkProxySync is the speed of the longest path: client, edge, front end,
 // broker, service and all the way back.
 func BenchmarkProxySync(b *testing.B) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as flowbench simulate does
 	// Seed 3 has one front end; nothing is deduplicated.
 	s := &stage{
 		kernel: des.New(), seed: 3, flow: flows.Proxy{Mode: flows.ProxySync}, params: broker.Params{"dedup_ms": "0"},

@@ -9,7 +9,7 @@ import (
 type promise struct {
 	kernel  *Kernel
 	kept    bool
-	m       flows.Message
+	m       *flows.Message // nil for an empty one: most promises are kept with none
 	err     error
 	waiting line
 }
@@ -22,7 +22,11 @@ func (p *promise) Keep(m flows.Message, err error) {
 	if p.kept {
 		return
 	}
-	p.kept, p.m, p.err = true, m, err
+	p.kept, p.err = true, err
+	if !empty(&m) {
+		own := m
+		p.m = &own
+	}
 	p.waiting.wakeAll(p.kernel)
 }
 
@@ -32,5 +36,15 @@ func (p *promise) Wait(ctx context.Context) (flows.Message, error) {
 			return flows.Message{}, err
 		}
 	}
-	return p.m, p.err
+	if p.m == nil {
+		return flows.Message{}, p.err
+	}
+	return *p.m, p.err
+}
+
+// empty reports whether there is nothing in m. A test holds it to all fields.
+func empty(m *flows.Message) bool {
+	return m.Subject == "" && m.ReplyTo == "" && m.ID == 0 && m.Correlation == 0 && m.Op == 0 && m.Kind == 0 &&
+		m.Key == "" && m.Status == 0 && !m.Urgent && m.Body == nil && m.Err == nil && !m.Redelivered &&
+		m.Token == 0 && m.Acker == nil
 }

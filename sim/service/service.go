@@ -35,6 +35,7 @@ type Service struct {
 	known   *outcomes
 	busy    atomic.Int64
 	handled atomic.Int64
+	dice    sync.Pool // of *dice
 
 	troubleMu sync.Mutex // held by those who change troubles
 	troubles  []atomic.Pointer[[]*Trouble]
@@ -56,7 +57,8 @@ const (
 // New returns a service with its initial state: every key has a payload of no
 // operation.
 func New(rt flows.Runtime, config Config) *Service {
-	s := &Service{runtime: rt, config: config, state: make([]value, config.Keys), known: newOutcomes(knownCommands)}
+	s := &Service{runtime: rt, config: config, state: make([]value, config.Keys), known: newOutcomes(knownCommands),
+		dice: sync.Pool{New: newDice}}
 	s.troubles = make([]atomic.Pointer[[]*Trouble], config.Service.Instances)
 	for range config.Service.Instances {
 		s.workers = append(s.workers, &slots{runtime: rt, free: config.Service.Workers})
@@ -156,9 +158,23 @@ func (s *Service) Handle(ctx context.Context, instance int, r flows.Request) (fl
 // seed and the operation alone. Asking for a status is never refused, and takes
 // as long as the operation did that it asks for.
 func (s *Service) draw(r flows.Request) (cost time.Duration, refused bool) {
-	rng := rand.New(rand.NewPCG(s.config.Seed, r.ID))
-	cost = sample(s.config.Service.Time, rng)
-	return cost, r.Kind != flows.StatusOf && rng.Float64() < s.config.Service.ErrorRate
+	d := s.dice.Get().(*dice)
+	defer s.dice.Put(d)
+	d.source.Seed(s.config.Seed, r.ID)
+	cost = sample(s.config.Service.Time, d.Rand)
+	return cost, r.Kind != flows.StatusOf && d.Float64() < s.config.Service.ErrorRate
+}
+
+// dice is a generator that is seeded anew for each request, so that what it says
+// depends on the request alone.
+type dice struct {
+	*rand.Rand
+	source *rand.PCG
+}
+
+func newDice() any {
+	source := rand.NewPCG(0, 0)
+	return &dice{rand.New(source), source}
 }
 
 // sample draws from a distribution of service times.

@@ -122,13 +122,14 @@ func (s *server) answer(ctx context.Context, c flows.Call) (flows.Answer, error)
 	if err != nil {
 		return flows.Answer{}, err
 	}
-	for a, err := range backend(ctx, c) {
-		if len(s.backends) > 1 {
-			err = errors.Join(err, s.cross(ctx))
-		}
-		return a, err
+	a, ok, err := flows.FirstOf(backend(ctx, c))
+	if !ok {
+		return flows.Answer{}, flows.Unknown(flows.Internal, errors.New("the endpoint gave no answer"))
 	}
-	return flows.Answer{}, flows.Unknown(flows.Internal, errors.New("the endpoint gave no answer"))
+	if len(s.backends) > 1 {
+		err = errors.Join(err, s.cross(ctx))
+	}
+	return a, err
 }
 
 // done notes that a call has ended.
