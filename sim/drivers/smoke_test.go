@@ -1,12 +1,14 @@
 package drivers_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,42 +68,57 @@ func TestEveryFlowThroughEveryFault(t *testing.T) {
 	} else {
 		t.Skip("no NATS with JetStream at " + nats)
 	}
+	// Cells mostly wait, so more of them run at once than there are processors.
+	type outcome struct {
+		cell *results.Cell
+		err  error
+	}
+	var all sync.WaitGroup
+	room := make(chan struct{}, 8)
 	for _, f := range flows.All() {
 		spec := f.Spec()
 		for _, s := range smokes(spec) {
-			name := spec.Name + "/" + s.what + " on " + s.on
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				c := s.run(t, spec.Name, "nats://"+nats)
-				s.judge(t, c)
+			dir, done := t.TempDir(), make(chan outcome, 1)
+			all.Go(func() {
+				room <- struct{}{}
+				defer func() { <-room }()
+				c, err := s.run(t.Context(), dir, spec.Name, "nats://"+nats)
+				done <- outcome{c, err}
+			})
+			t.Run(spec.Name+"/"+s.what+" on "+s.on, func(t *testing.T) {
+				t.Parallel() // it is judged when all have begun
+				o := <-done
+				if o.err != nil {
+					t.Fatal(o.err)
+				}
+				s.judge(t, o.cell)
 			})
 		}
 	}
+	all.Wait()
 }
 
 // run runs the cell of a smoke and returns what happened.
-func (s smoke) run(t *testing.T, flow, url string) *results.Cell {
-	t.Helper()
+func (s smoke) run(ctx context.Context, dir, flow, url string) (*results.Cell, error) {
 	text := fmt.Sprintf("name: smoke\nflows: [%s]\nbrokers: [{name: jetstream, ack_wait_ms: 1000}]\n"+
 		"load: {rate_per_s: 100, clients: 4, subscribers: 2, keys: 10, urgent_share: 0.2, timeout: 1s}\n"+
 		"warmup: 200ms\nduration: 1s\ndrain: 20s\nhistory: on\n"+
 		"faults: [{what: %s, on: %s, at: 300ms, for: 400ms%s}]\n", flow, s.what, s.on, s.params)
 	parsed, err := scenarios.Parse("smoke.yaml", []byte(text))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	catalog := everything()
 	catalog.Faults, catalog.Targets = drivers.Faults()
 	p, err := parsed.Plan(catalog)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	dir := t.TempDir()
 	w, err := results.Create(dir, &results.Run{
 		Schema: results.RunSchema, Versions: map[string]string{}, CellIDs: []string{p.Cells[0].ID}, Finished: true,
 	}, nil)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	defer w.Close()
 	e := sim.Engine{
@@ -109,26 +126,26 @@ func (s smoke) run(t *testing.T, flow, url string) *results.Cell {
 		Edges: drivers.Edges(), Sources: &sim.Sources{Addresses: map[string][]string{"nats": {url}}},
 		Dial: wire.Loopback(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
-	if err := e.Run(t.Context(), p, w); err != nil {
-		t.Fatal(err)
+	if err := e.Run(ctx, p, w); err != nil {
+		return nil, err
 	}
 	r, err := results.Read(dir)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if len(r.Cells) != 1 {
-		t.Fatalf("there are %d cells; want one", len(r.Cells))
+		return nil, fmt.Errorf("there are %d cells; want one", len(r.Cells))
 	}
 	findings, err := check.Run(dir)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	for _, f := range findings {
 		if len(f.Differences) > 0 {
-			t.Errorf("the history says something else than the account: %v", f.Differences)
+			return nil, fmt.Errorf("the history says something else than the account: %v", f.Differences)
 		}
 	}
-	return r.Cells[0]
+	return r.Cells[0], nil
 }
 
 // judge says what must hold whatever the flow and the fault are.

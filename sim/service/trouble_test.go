@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,7 @@ func TestTroubles(t *testing.T) {
 				})
 				got := make([]byte, 10)
 				heal := func() {}
+				var all sync.WaitGroup
 				for i := range got {
 					switch i {
 					case 2:
@@ -50,7 +52,7 @@ func TestTroubles(t *testing.T) {
 					case 6:
 						heal()
 					}
-					go func() {
+					all.Go(func() {
 						resp, err := s.Handle(context.Background(), 1, command(uint64(i+1), "k1"))
 						switch {
 						case errors.Is(err, errGone):
@@ -62,9 +64,10 @@ func TestTroubles(t *testing.T) {
 						default:
 							got[i] = 'd'
 						}
-					}()
+					})
 					time.Sleep(10 * time.Millisecond)
 				}
+				all.Wait()
 				applied := 0
 				for _, a := range l.all {
 					if !a.Refused {
@@ -88,14 +91,15 @@ func TestAnIdempotentServiceDoesNothingTwice(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var l ledger
 			s := newService(&l, scenarios.Service{Instances: 1, Workers: 10, Idempotent: tt.idempotent})
+			var all sync.WaitGroup
 			for range 3 {
-				go func() {
+				all.Go(func() {
 					if _, err := s.Handle(context.Background(), 0, command(1, "k1")); err != nil {
 						t.Error(err)
 					}
-				}()
+				})
 			}
-			synctest.Wait()
+			all.Wait()
 			if v := s.state[1].version; v != tt.versions || len(l.all) != 3 {
 				t.Errorf("idempotent %v: the key has version %d and the ledger %d lines; want %d and 3",
 					tt.idempotent, v, len(l.all), tt.versions)
