@@ -67,7 +67,7 @@ func openParted(t *testing.T, nodes int) *partedTest {
 }
 
 // inSession returns a world of a flow with a broker, which is served by c.
-func inSession(c Cluster) *world {
+func inSession() *world {
 	return &world{session: closing{}, cell: scenarios.Cell{Broker: "one"}}
 }
 
@@ -121,7 +121,7 @@ func TestANodeApartIsApartFromAllOthersAndTheyAreNot(t *testing.T) {
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			c := openParted(t, 3)
-			w := inSession(c)
+			w := inSession()
 			target := &spotTarget{world: w, spot: spot{fault.BrokerNode, tt.node}, cluster: c}
 			a, err := target.Arm(link.BothWays, link.Refuse{})
 			if err != nil {
@@ -155,7 +155,7 @@ func TestTheDirectionOfAFaultIsThatOfTheNode(t *testing.T) {
 	for direction, held := range map[link.Direction]int{link.ToTarget: 0, link.FromTarget: 1} {
 		t.Run(direction.String(), func(t *testing.T) {
 			c := openParted(t, 2)
-			target := &spotTarget{world: inSession(c), spot: spot{fault.BrokerNode, 0}, cluster: c}
+			target := &spotTarget{world: inSession(), spot: spot{fault.BrokerNode, 0}, cluster: c}
 			a, err := target.Arm(direction, link.Drop{})
 			if err != nil {
 				t.Fatal(err)
