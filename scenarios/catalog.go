@@ -89,10 +89,10 @@ func (c Catalog) socketEdge() string {
 // hasSockets reports whether an edge is known to have sockets.
 func (c Catalog) hasSockets(edge string) bool { return slices.Contains(c.Edges, Edge{edge, true}) }
 
-// paramNames returns the names of all parameters in the broker's order.
-func (b Broker) paramNames() []string {
-	names := make([]string, len(b.Params))
-	for i, p := range b.Params {
+// paramNames returns the names of parameters in their order.
+func paramNames(params []Param) []string {
+	names := make([]string, len(params))
+	for i, p := range params {
 		names[i] = p.Name
 	}
 	return names

@@ -141,20 +141,28 @@ func (b *planner) edges() {
 	}
 }
 
-// param checks one parameter and keeps it.
+// param checks one parameter of a broker and keeps it.
 func (b *planner) param(use brokerUse, path, key, value string) {
-	at := b.place(under(path, key))
-	i := slices.IndexFunc(use.Params, func(p Param) bool { return p.Name == key })
-	switch {
-	case i < 0 && len(use.Params) == 0:
-		b.add(at, "broker %s has no parameter %s; want none", use.Name, quote(key))
-	case i < 0:
-		b.add(at, "broker %s has no parameter %s; want %s", use.Name, quote(key), oneOf(key, use.paramNames()))
-	case !use.Params[i].allows(value):
-		b.add(at, "parameter %s of broker %s is %s; want %s", key, use.Name, quote(value), use.Params[i].want(value))
-	default:
+	if b.allowed("broker "+use.Name, use.Params, b.place(under(path, key)), key, value) {
 		use.params[key] = value
 	}
+}
+
+// allowed reports whether a parameter of a broker or a fault may have a value, and
+// says what would be right if not.
+func (b *planner) allowed(owner string, params []Param, at place, key, value string) bool {
+	i := slices.IndexFunc(params, func(p Param) bool { return p.Name == key })
+	switch {
+	case i < 0 && len(params) == 0:
+		b.add(at, "%s has no parameter %s; want none", owner, quote(key))
+	case i < 0:
+		b.add(at, "%s has no parameter %s; want %s", owner, quote(key), oneOf(key, paramNames(params)))
+	case !params[i].allows(value):
+		b.add(at, "parameter %s of %s is %s; want %s", key, owner, quote(value), params[i].want(value))
+	default:
+		return true
+	}
+	return false
 }
 
 // same reports whether two uses of one broker have the same parameters.

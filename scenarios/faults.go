@@ -45,15 +45,6 @@ func (c Catalog) faultNames() []string {
 	return names
 }
 
-// paramNames returns the names of all parameters in the fault's order.
-func (f FaultKind) paramNames() []string {
-	names := make([]string, len(f.Params))
-	for i, p := range f.Params {
-		names[i] = p.Name
-	}
-	return names
-}
-
 // Target returns the name of what the fault befalls without its number, and the
 // number, or -1 for all of them.
 func (f Fault) Target() (name string, index int) {
@@ -188,17 +179,10 @@ func (b *planner) faultParams(path string, kind FaultKind, f Fault) Fault {
 		value, single := f.Params[key]
 		k := slices.IndexFunc(kind.Params, func(p Param) bool { return p.Name == key })
 		switch {
-		case k < 0 && len(kind.Params) == 0:
-			b.add(at(key), "fault %s has no parameter %s; want none", kind.Name, quote(key))
-		case k < 0:
-			b.add(at(key), "fault %s has no parameter %s; want %s",
-				kind.Name, quote(key), oneOf(key, kind.paramNames()))
-		case !single && !kind.Params[k].Words:
+		case !single && k >= 0 && !kind.Params[k].Words:
 			b.add(at(key), "parameter %s is a list of %d; want a single value", quote(key), len(f.Commands[key]))
-		case single && !kind.Params[k].allows(value):
-			b.add(at(key), "parameter %s of fault %s is %s; want %s",
-				key, kind.Name, quote(value), kind.Params[k].want(value))
-		case single:
+		case !single && k >= 0: // a list of words was checked when it was read
+		case b.allowed("fault "+kind.Name, kind.Params, at(key), key, value):
 			decided.Params[key] = value
 		}
 	}

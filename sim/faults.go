@@ -161,7 +161,7 @@ func (d *driver) faults(ctx context.Context) (err error) {
 	for _, f := range d.cell.Faults {
 		targets[f.On] = []fault.Target{d.target(spotOf(f))}
 	}
-	reports, err := schedule.Run(ctx, d.runtime, d.origin, targets, d.acted)
+	reports, err := schedule.Run(ctx, d.runtime, d.origin, targets, d.tell)
 	d.result.Faults = nil
 	for i, r := range reports {
 		d.result.Faults = append(d.result.Faults, results.Fault{
@@ -173,8 +173,8 @@ func (d *driver) faults(ctx context.Context) (err error) {
 	return err
 }
 
-// acted records what a schedule has done.
-func (d *driver) acted(r fault.Report) {
+// tell records what a schedule has done.
+func (d *driver) tell(r fault.Report) {
 	ev := results.Event{Kind: "fault begins", Name: r.What + " on " + r.On, At: r.Begin.Before}
 	if r.Ended {
 		ev.Kind, ev.At, ev.Text = "fault ends", r.End.Before, r.Effect.String()
