@@ -87,8 +87,12 @@ func touch(armed []*Armed) {
 	}
 }
 
+// dial reaches the target. A reset of the connection does not break it off: a
+// dialler that is broken off closes a socket that the target may have accepted by
+// then, in good order, and the target would read an end where a reset was due.
+// So join resets it.
 func (c *conn) dial() (*net.TCPConn, error) {
-	ctx, cancel := context.WithTimeout(c.ctx, dialTime)
+	ctx, cancel := context.WithTimeout(c.link.ctx, dialTime)
 	defer cancel()
 	s, err := c.link.dial(ctx, "tcp", c.link.target)
 	if err != nil {

@@ -1,8 +1,11 @@
 package link_test
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -135,4 +138,31 @@ func TestOnlyAllIsSaidWithoutAShare(t *testing.T) {
 			t.Errorf("a share of %d is %q; want %q", share, got, want)
 		}
 	}
+}
+
+func TestAResetReachesATargetThatHasAcceptedBeforeTheLinkKnowsIt(t *testing.T) {
+	x := listen(t)
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	l := open(t, x.address(), link.Config{Dial: func(ctx context.Context, network, at string) (net.Conn, error) {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, network, at)
+		if err != nil {
+			return nil, err
+		}
+		close(reached)
+		select {
+		case <-goOn:
+			return c, nil
+		case <-ctx.Done(): // what a dialler does that is broken off after it has reached the target
+			return nil, errors.Join(ctx.Err(), c.Close())
+		}
+	}})
+	client := dial(t, l)
+	server := x.accept(t)
+	<-reached
+	a := arm(t, l, link.BothWays, link.Reset{})
+	expectError(t, client, syscall.ECONNRESET)
+	must(t, a.Heal())
+	close(goOn)
+	expectError(t, server, syscall.ECONNRESET)
 }
