@@ -46,7 +46,10 @@ func linksClients() map[string][]string {
 			"sim/broker/natsbroker",
 			"sim/broker/jetstreambroker",
 			"sim/embedded",
+			"sim/natsstream",
+			"sim/store/natsstore",
 		},
+		"github.com/jlaffaye/":           {"sim/store/ftpstore"},
 		"github.com/rabbitmq/":           {"sim/broker/rabbitbroker", "sim/installed"},
 		"github.com/graph-gophers/":      {"sim/edge/graphqledge"},
 		"github.com/coder/websocket":     {"sim/edge/socket"},
@@ -55,11 +58,17 @@ func linksClients() map[string][]string {
 		"go.yaml.in/":                    {"scenarios"},
 		"github.com/spf13/pflag":         {"cmd/flowbench"},
 		"github.com/vbauerster/mpb":      {"cmd/flowbench"},
+		"github.com/minio/":              {"sim/store/s3store"},
+		"github.com/rclone/gofakes3":     {"sim/store/s3store"},
 		"flowbench/sim/broker/nats":      {"sim/drivers", "sim/broker/natsbroker", "sim/broker/jetstreambroker"},
 		"flowbench/sim/broker/jetstream": {"sim/drivers"},
 		"flowbench/sim/broker/rabbit":    {"sim/drivers"},
 		"flowbench/sim/edge/graphql":     {"sim/drivers"},
 		"flowbench/sim/edge/ws":          {"sim/drivers"},
+		"flowbench/sim/store/ftps":       {"sim/drivers", "sim/store/ftpstore"},
+		"flowbench/sim/store/https":      {"sim/drivers"},
+		"flowbench/sim/store/natss":      {"sim/drivers"},
+		"flowbench/sim/store/s3":         {"sim/drivers"},
 	}
 }
 

@@ -2,6 +2,7 @@ package flows
 
 import (
 	"context"
+	"io"
 	"strings"
 )
 
@@ -69,6 +70,18 @@ type Message struct {
 	Status      Status // of an answer
 	Urgent      bool   // brokers with the trait [Priorities] deliver it before what is not
 	Body        []byte
+
+	// Trace is the trace that the message belongs to, as a W3C traceparent, or
+	// empty. It is set and read by what traces, and not by flows; brokers carry it
+	// as the header or property of that name.
+	Trace string
+
+	// Stream, if not nil, yields the body in place of Body while it still comes. It
+	// is read by one activity, by the one that sends the message or that received it,
+	// and not after the message has been dealt with. Brokers know nothing of it: it is
+	// set and used by what stands between flows and brokers where payloads travel in
+	// chunks; see [Carriage].
+	Stream io.Reader
 
 	// Err is set by Receive, at an inbox, where the broker says that the request
 	// named by Correlation reached nobody: it comes in place of an answer.

@@ -44,7 +44,9 @@ func handleCall(ctx context.Context, env Env, instance int, c Call) (Answer, err
 	if c.Verb == Submit {
 		kind = Command
 	}
-	resp, err := env.Service.Handle(ctx, instance, Request{Kind: kind, ID: c.ID, Key: c.Key, Body: c.Body})
+	resp, err := env.Service.Handle(ctx, instance, Request{
+		Kind: kind, ID: c.ID, Key: c.Key, Body: c.Body, Stream: c.Stream,
+	})
 	switch {
 	case err != nil:
 		return Answer{}, fmt.Errorf("handle %v: %w", kind, err)

@@ -29,7 +29,7 @@
 // waiting, forking and cancellation from [Env] and never uses go, channels,
 // select, the wall clock or random numbers of its own. A test of this package
 // enforces the rule, as it enforces that the package imports nothing but the
-// standard library.
+// standard library and its own package chunks.
 //
 // The file flow.go says what a flow is; env.go, broker.go, edge.go and
 // service.go are the world as a flow sees it; then there is one file for each

@@ -2,6 +2,7 @@ package flows
 
 import (
 	"context"
+	"io"
 	"iter"
 	"time"
 )
@@ -53,6 +54,15 @@ type Call struct {
 	ID   uint64 // of the operation
 	Key  string
 	Body []byte
+
+	Trace string // as that of a [Message]; edges carry it beside the call, never in its body
+
+	// Stream, if not nil, yields the body in place of Body, StreamBytes bytes of it.
+	// The edge may hand the call to its endpoint before the body has come. Its reader
+	// is done with it when the endpoint has returned. A body that breaks off is an
+	// error of the reader at the endpoint, and never just a shorter body.
+	Stream      io.Reader
+	StreamBytes int64
 }
 
 // An Answer is one answer to a call. Status is Done when Body is the result and

@@ -11,6 +11,7 @@ type Env struct {
 	Runtime  Runtime
 	Broker   Broker // nil unless the flow's Spec says UsesBroker
 	Edge     Edge   // nil unless the flow's Spec says UsesEdge
+	Store    Store  // nil unless payloads travel by reference; see [Carriage]
 	Service  Service
 	Settings Settings
 	Log      *slog.Logger

@@ -21,3 +21,30 @@ func (g Gate) Run(ctx context.Context) {
 
 // Held returns how many requests were taken off the broker and given to nobody.
 func (g Gate) Held() int { return len(g.held[urgentClass]) + len(g.held[normalClass]) }
+
+// Streamed returns the flow with its payloads carried as streams.
+func Streamed(f Flow, c Carriage) Flow { return streamed(f, c) }
+
+// StreamBroker returns the broker with large payloads carried as streams.
+func StreamBroker(rt Runtime, b Broker, c Carriage) Broker { return streamBroker(rt, b, c) }
+
+// Held returns how much of its room a party with streams has used at most, and how
+// much it uses now.
+func Held(c Conn) (most, now int) {
+	r := &c.(*streamConn).room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.most, r.used
+}
+
+// Streams returns how many streams a party has under way, each way, and how many
+// activities it has.
+func Streams(c Conn) (out, in, active int) {
+	s := c.(*streamConn)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.outgoing), len(s.incoming) - len(s.finished), s.active
+}
+
+// Address returns the body of a message that carries an address.
+func Address(uri string, size int) []byte { return address(uri, size) }

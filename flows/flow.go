@@ -61,7 +61,6 @@ type Parts uint8
 const (
 	UsesBroker Parts = 1 << iota
 	UsesEdge
-	UsesStore
 	UsesSocket // of the edge: each client holds one socket, over which all goes and it is pushed to
 )
 

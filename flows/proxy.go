@@ -111,7 +111,7 @@ func (f *frontEnd) accept(ctx context.Context, c Call) (Answer, error) {
 	if !f.accepted.add(c.ID) {
 		return pending, nil
 	}
-	m := Message{Subject: requestSubject, ID: c.ID, Op: c.ID, Kind: Command, Key: c.Key, Body: c.Body}
+	m := Message{Subject: requestSubject, ID: c.ID, Op: c.ID, Kind: Command, Key: c.Key, Body: c.Body, Stream: c.Stream}
 	if err := f.replies.conn.Publish(ctx, m); err != nil {
 		f.accepted.remove(c.ID)
 		return Answer{}, wrapPublish(m, err)
@@ -121,7 +121,7 @@ func (f *frontEnd) accept(ctx context.Context, c Call) (Answer, error) {
 
 // ask makes a request of the call and waits for its reply.
 func (f *frontEnd) ask(ctx context.Context, c Call) (Answer, error) {
-	m := Message{Subject: requestSubject, ID: c.ID, Op: c.ID, Kind: c.Kind, Key: c.Key, Body: c.Body}
+	m := Message{Subject: requestSubject, ID: c.ID, Op: c.ID, Kind: c.Kind, Key: c.Key, Body: c.Body, Stream: c.Stream}
 	if c.Kind == StatusOf {
 		m.ID = f.polls.next()
 	}

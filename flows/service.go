@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // A Service does the work behind every flow. All its instances share one state,
@@ -22,6 +23,11 @@ type Request struct {
 	ID   uint64 // of the operation: the command to apply, or to tell the status of
 	Key  string
 	Body []byte // not kept after Handle has returned
+
+	// Stream, if not nil, yields the body in place of Body, and may have to wait for
+	// it: it is read by the activity that handles the request, while that does. An
+	// error of it that is not io.EOF says that the rest will not come.
+	Stream io.Reader
 }
 
 // A Response is what the service answers. Version is that of the key's state
@@ -116,9 +122,12 @@ func (s *consumers) work(ctx context.Context, instance int, sub Subscription) {
 		if m.Redelivered && s.env.Redelivered != nil {
 			s.env.Redelivered(m.Op)
 		}
-		resp, err := s.env.Service.Handle(ctx, instance, Request{Kind: m.Kind, ID: m.Op, Key: m.Key, Body: m.Body})
+		resp, err := s.env.Service.Handle(ctx, instance, Request{
+			Kind: m.Kind, ID: m.Op, Key: m.Key, Body: m.Body, Stream: m.Stream,
+		})
 		if err != nil {
 			s.env.Log.Warn("request left unacknowledged", "op", m.Op, "error", err)
+			leave(m)
 			continue // it comes again where the broker can do that
 		}
 		s.tell(ctx, instance, m, resp)
@@ -127,6 +136,14 @@ func (s *consumers) work(ctx context.Context, instance int, sub Subscription) {
 		if err := m.Ack(ctx); err != nil {
 			s.env.Log.Warn("request not acknowledged", "op", m.Op, "error", err)
 		}
+	}
+}
+
+// leave lets go of the body of a message that will not be dealt with here, if it
+// still comes.
+func leave(m Message) {
+	if body, ok := m.Stream.(io.Closer); ok {
+		_ = body.Close()
 	}
 }
 

@@ -20,7 +20,8 @@ func rulings() []ruling {
 	bad := map[string]string{
 		"lost": "bad", "phantom": "bad", "unexpected": "bad", "unresolved": "bad",
 		"vanished": "warn", "unknown_applied": "warn", "unknown_never": "warn", "duplicated": "warn", "extra": "warn",
-		"reordered": "warn", "timed_out": "warn", "timed_out_applied": "warn", "replied_late": "warn",
+		"stored_twice": "warn",
+		"reordered":    "warn", "timed_out": "warn", "timed_out_applied": "warn", "replied_late": "warn",
 		"reply_duplicated": "warn", "late_answers": "warn",
 	}
 	var all []ruling
@@ -41,11 +42,11 @@ func account(v view) section {
 	for _, r := range all {
 		s.Terms = append(s.Terms, term{r.Name, r.Rule})
 	}
-	const perTable = 8
+	const perTable = 9
 	for i, caption := range []string{
 		"All commands of each cell, the warm-up included: what was acknowledged and applied",
-		"The same commands: how the others turned out, and what happened to them again",
-		"The same commands: order, bytes, and clients whose patience ended",
+		"The same commands: how the others turned out, and what came again or out of order",
+		"The same commands: wrong bytes, and clients whose patience ended",
 	} {
 		s.Tables = append(s.Tables, v.ruled(caption, all[i*perTable:min((i+1)*perTable, len(all))]))
 	}
@@ -75,7 +76,7 @@ func (v view) ruled(caption string, some []ruling) table {
 func (v view) classTable() table {
 	t := table{
 		Caption: "Why operations of the measured time were not ok", Corner: "cell", Wide: true,
-		Heads: heads("reason", "operations", "of those due"),
+		Heads: []head{{Text: "reason"}, {Text: "operations", Class: "number"}, {Text: "of those due", Class: "number"}},
 	}
 	for i, c := range v.run.Cells {
 		names := slices.Collect(maps.Keys(c.Classes))
@@ -89,7 +90,7 @@ func (v view) classTable() table {
 				share = words.Share(float64(n) / float64(c.Counts.Due))
 			}
 			t.Rows = append(t.Rows, row{Label: v.labels[i], Cells: []entry{
-				{Text: words.Clean(name)}, {Text: words.Count(n)}, {Text: share}}})
+				{Text: words.Clean(name)}, {Text: words.Count(n), Class: "number"}, {Text: share, Class: "number"}}})
 		}
 	}
 	return t

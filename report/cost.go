@@ -5,6 +5,9 @@ import (
 	"flowbench/results"
 )
 
+// microseconds returns a number of them with its unit.
+func microseconds(us float64) string { return words.Digits(us) + " µs" }
+
 // cost shows what one operation takes, on average over commands and queries.
 func cost(v view) section {
 	t := table{
@@ -24,7 +27,7 @@ func cost(v view) section {
 			optional(c.Cost.BrokerMsgs, words.Digits), optional(c.Cost.BrokerDeliveries, words.Digits),
 			optional(c.Cost.BrokerBytes, words.Bytes), optional(c.Cost.HTTPRequests, words.Digits),
 			optional(c.Cost.HTTPBytes, words.Bytes),
-			optional(c.Cost.CPUus, func(us float64) string { return words.Digits(us) + " µs" }),
+			optional(c.Cost.CPUus, microseconds),
 		}
 	})
 	return section{

@@ -16,29 +16,55 @@ import (
 // and for a cell without any one row that says so by empty fields. Latencies are
 // in microseconds. A cell that tells others of commands has rows for them as well:
 // the stages heard_first, heard_median and heard_last, from due, and the same from
-// applied. Where operations are urgent, further rows have the urgent and the others
-// apart; urgency is empty in those of all. Every row carries the counts and the
+// applied; one that looks at when payloads arrive has the stages first_byte and
+// last_byte, from due. Where operations are urgent, further rows have the urgent and the others
+// apart; urgency is empty in those of all. Where a few commands have a large payload,
+// all these are about the small ones; further rows have those that were alone, those
+// beside a large one and the large ones, as the column beside says. A cell that
+// looked for its knee has a row for each trial as well, with the stage done; the counts
+// in it are those of the trial. Where cells repeat, the column repeat is empty in the
+// rows of all repeats together and says which one it is in further rows of each. Every
+// other row carries the counts and the
 // account of its cell, so that a filter on rows loses none of them. Text that a
 // spreadsheet would take
 // for a formula is prefixed with an apostrophe.
 func WriteCSV(w io.Writer, run *results.Run) error {
+	run = run.Merged()
 	out := csv.NewWriter(w)
 	rows := [][]string{{
 		"run", "cell", "flow", "broker", "kind", "stage",
 		"n", "p50_us", "p90_us", "p99_us", "p99_9_us", "max_us", "p99_resolved", "p99_9_resolved",
 		"offered_per_s", "achieved_per_s", "due", "ok", "failed", "unknown", "dropped",
-		"acknowledged", "lost", "duplicated", "valid", "finished", "urgency",
+		"acknowledged", "lost", "duplicated", "valid", "finished", "urgency", "payload", "store", "payload_bytes",
+		"beside",
 	}}
 	faulty := slices.ContainsFunc(run.Cells, func(c *results.Cell) bool { return len(c.Faults) > 0 })
 	if faulty {
 		rows[0] = append(rows[0], faultHeads()...)
 	}
-	for _, c := range run.Cells {
+	swept := anySweep(run)
+	if swept {
+		rows[0] = append(rows[0], trialHeads()...)
+	}
+	width := len(rows[0])
+	if repeated(run) {
+		rows[0] = append(rows[0], "repeat")
+	}
+	add := func(id, repeat string, c *results.Cell) {
 		for _, row := range cellRows(run, c) {
-			if faulty && len(row) < len(rows[0]) {
-				row = append(row, make([]string, len(rows[0])-len(row))...)
+			if (faulty || swept || repeated(run)) && len(row) < width {
+				row = append(row, make([]string, width-len(row))...)
+			}
+			if row[1] = inert(id); repeated(run) {
+				row = append(row, repeat)
 			}
 			rows = append(rows, row)
+		}
+	}
+	for _, c := range run.Cells {
+		add(c.ID, "", c)
+		for _, o := range c.Observations {
+			add(c.ID, strconv.Itoa(o.Repeat), o)
 		}
 	}
 	if err := out.WriteAll(rows); err != nil {
@@ -57,8 +83,11 @@ func cellRows(run *results.Run, c *results.Cell) [][]string {
 	}
 	tail = append(tail, strconv.FormatBool(c.Valid), strconv.FormatBool(c.Finished))
 	var rows [][]string
+	size, beside := c.Load.PayloadBytes, ""
 	add := func(urgency string, fields ...string) {
-		rows = append(rows, append(append(append(append([]string{}, head...), fields...), tail...), urgency))
+		rows = append(rows, slices.Concat(head, fields, tail, []string{
+			urgency, inert(c.Payload), inert(c.Store), strconv.Itoa(size), beside,
+		}))
 	}
 	latency := func(urgency string, of func(results.Kind, results.Stage) *results.Hist) {
 		for _, k := range results.Kinds() {
@@ -75,13 +104,33 @@ func cellRows(run *results.Run, c *results.Cell) [][]string {
 			return c.Urgency.LatencyOf(urgent, k, s)
 		})
 	}
+	if c.Bulk != nil {
+		for _, b := range []bool{false, true} {
+			beside = bulkWord(b)
+			latency("", func(k results.Kind, s results.Stage) *results.Hist { return c.Bulk.SmallOf(b, k, s) })
+		}
+		size, beside = c.Bulk.Bytes, "large"
+		latency("", func(k results.Kind, s results.Stage) *results.Hist {
+			if k != results.Command {
+				return nil
+			}
+			return c.Bulk.LargeOf(s)
+		})
+		size, beside = c.Load.PayloadBytes, ""
+	}
 	for _, fields := range heardRows(c) {
 		add("", fields...)
+	}
+	for _, stage := range results.PayloadStages() {
+		if h := c.Payloads.Of(stage); h != nil {
+			add("", append([]string{results.Command.String(), strings.ReplaceAll(stage, "-", "_")}, figuresOf(h)...)...)
+		}
 	}
 	for _, fields := range faultRows(c) {
 		add("", "fault", "", "", "", "", "", "", "", "", "")
 		rows[len(rows)-1] = append(rows[len(rows)-1], fields...)
 	}
+	rows = append(rows, trialRows(c, head)...)
 	if len(rows) == 0 {
 		add("", "", "", "0", "", "", "", "", "", "", "")
 	}

@@ -10,9 +10,15 @@
 // that are not valid say why and take no part in the verdict, and what a flow
 // does not have is absent instead of zero.
 //
+// In a run whose payloads differ in size, or in how they travel, the question is
+// from which size on which way is better. Such a run is told by flow and broker, way
+// and size; with many cells none of them is shown by itself unless it must be read
+// with care.
+//
 // The page is a single file that loads nothing: no script, no font, no image
-// from anywhere, and a content security policy that says so. Its figures are
-// inlined as SVG in the reader's colour scheme. Rendering the same run twice
+// from anywhere, and a content security policy that says so. It has one script of
+// its own, which the policy allows by its hash and without which it is complete: it
+// sorts tables. Its figures are inlined as SVG in the reader's colour scheme. Rendering the same run twice
 // gives the same bytes.
 //
 // One file holds one section of the page. Names and messages in a run are other

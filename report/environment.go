@@ -13,11 +13,15 @@ import (
 
 // environment is what it takes to judge the run and to run it again.
 func environment(v view) section {
+	setup := v.setup()
+	if v.crowded() {
+		setup = v.setups()
+	}
 	return section{
 		ID: "environment", Title: "Where it ran, and how to run it again",
 		Lead: "Another machine gives other figures: compare only runs whose rows below are the same. The same seed " +
 			"gives the same operations at the same times.",
-		Tables: []table{v.machine(), v.setup()},
+		Tables: []table{v.machine(), setup},
 		Code:   commandLine(v.run.Command),
 	}
 }
@@ -61,15 +65,18 @@ func (v view) setup() table {
 		Caption: "Load and settings of each cell", Corner: "cell", Heads: heads("load", "settings"), Wide: true,
 	}
 	t.Rows = v.rows(func(c *results.Cell) []entry {
-		var settings []string
-		for _, k := range slices.Sorted(maps.Keys(c.Settings)) {
-			settings = append(settings, words.Clean(k)+": "+words.Clean(c.Settings[k]))
-		}
-		return []entry{
-			{Text: words.Load(c.Load)}, orAbsent(strings.Join(settings, "; ")),
-		}
+		return []entry{{Text: words.Load(c.Load)}, orAbsent(settingsOf(c.Settings))}
 	})
 	return t
+}
+
+// settingsOf lists settings by name.
+func settingsOf(all map[string]string) string {
+	var settings []string
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		settings = append(settings, words.Clean(k)+": "+words.Clean(all[k]))
+	}
+	return strings.Join(settings, "; ")
 }
 
 func orAbsent(s string) entry {

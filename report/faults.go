@@ -109,10 +109,13 @@ func faults(v view) section {
 		Lead: "Each fault was brought about while the load went on, and is compared with the steady time before it. " +
 			"What clients saw counts from when the fault began, and how long it took to be well again from when it " +
 			"was undone.",
-		Figures: v.figures["faults"], Terms: faultTerms(),
+		Figures: v.figures["faults"], Terms: append(faultTerms(), burdenTerms()...),
 	}
 	for _, m := range all {
 		s.Tables = append(s.Tables, v.faultTable(m))
+		if t := v.burdenTable(m); len(t.Rows) > 0 {
+			s.Tables = append(s.Tables, t)
+		}
 		for _, e := range m.met {
 			if n := unsteady(e.fault); n != "" {
 				s.Notes = append(s.Notes, fmt.Sprintf("%s, %s: the time before is no good base, since %s.",
@@ -133,29 +136,49 @@ func unsteady(f results.Fault) string {
 
 // faultTerms explains the columns of the tables of faults.
 func faultTerms() []term {
-	bin, tail := words.Span(results.BinWidth), words.Span(results.TailWidth)
+	bin, tail, floor := words.Span(results.BinWidth), words.Span(results.TailWidth), words.Span(results.WellFloor)
 	return []term{
 		{"at, for", "seconds from when the load began, the warm-up included; from when it was brought about until " +
 			"it was undone"},
 		{"effect", "what the fault met, as whoever brought it about counted it; \u201cno effect\u201d means that it " +
 			"met nothing, and then the row says nothing about it; \u201cabsent\u201d, that the flow has no such " +
 			"part and it was not brought about"},
-		{"noticed by client", "until an operation failed, or took over 4 times the p99 of before and over 2 ms, " +
-			"to " + bin + "; one that was only slow, when all was well again, does not count"},
+		{"noticed by client", fmt.Sprintf("until an operation failed, or took over %d times the p99 of before and "+
+			"over %s, to %s; one that was only slow, when all was well again, does not count",
+			results.DetectFactor, floor, bin)},
 		{"noticed by link", "until a client was told that its connection is gone; exact"},
-		{"unavailable in all", "all time from when the fault began until the load ended in which less than half as " +
-			"many operations ended ok as before; in steps of " + bin + ", or of as many as 20 operations take"},
+		{"unavailable in all", fmt.Sprintf("all time from when the fault began until the load ended in which "+
+			"%s ended ok; in steps of %s, or of as many as %d operations take", tooFew(), bin, results.DownCount)},
 		{"longest gap", "the longest part of that time in which no operation ended ok at all; in steps of " + bin},
-		{"recovered after", "until, in 5 stretches of " + tail + " in a row, 99 % of the operations due ended ok and " +
-			"their p99 was at most 1.5 times that of before, 2 ms above it, or the worst of before; the first of " +
-			"them counts, to " + tail + ". \u201cNot within\u201d says how long there was something to see"},
+		{"recovered after", fmt.Sprintf("until, in %d stretches of %s in a row, %s of the operations due ended ok and "+
+			"their p99 was at most %g times that of before, %s above it, or the worst of before; the first of them "+
+			"counts, to %s. \u201cNot within\u201d says how long there was something to see", results.WellInARow,
+			tail, asked(), results.WellFactor, floor, tail)},
 		{"backlog", "the most commands that were acknowledged and not yet applied; to " + bin},
-		{"drained after, per s", "until the backlog was what it was before, or a hundredth of its peak; and how " +
-			"many commands were applied per second until then"},
+		{"drained after, per s", fmt.Sprintf("until the backlog was no more than in the %s before the fault, or "+
+			"than %s of its peak; and how many commands were applied per second until then",
+			words.Span(results.BacklogBefore), percent(results.BacklogShare))},
 		{"due, not ok", "operations that were due from when the fault began until all was well again, or until " +
 			"the end, and how many of them did not end ok: failed, unknown or never started"},
-		{"(\u2026)", "the time before the fault was too short or unsteady to compare with: no finding"},
+		{"(\u2026)", fmt.Sprintf("the time before the fault is no good base, so there is no finding: fewer than %s "+
+			"operations, or a rate that changed by over %s from one half to the other",
+			words.Count(results.MinBase), percent(results.DriftLimit))},
 	}
+}
+
+// percent returns a share that is one of the rules: "99 %".
+func percent(share float64) string { return fmt.Sprintf("%.4g %%", 100*share) }
+
+// asked returns the share of operations that is asked to end ok.
+func asked() string { return percent(results.WellShare) }
+
+// tooFew says how many operations are so few that a service counts as unavailable.
+func tooFew() string {
+	share := percent(results.DownShare) + " of"
+	if share == "50 % of" {
+		share = "half"
+	}
+	return "less than " + share + " as many operations as before"
 }
 
 // faultTable is the table of one mishap.
@@ -168,7 +191,7 @@ func (v view) faultTable(m mishap) table {
 			{Text: "at"}, {Text: "for"}, {Text: "effect", Class: "word"},
 			{Text: "client", Title: "an operation failed or was slow"},
 			{Text: "link", Title: "a connection was gone"},
-			{Text: "in all", Title: "less than half as many operations as before ended ok"},
+			{Text: "in all", Title: tooFew() + " ended ok"},
 			{Text: "longest gap", Title: "none ended ok at all"},
 			{Text: "recovered after", Title: "from when the fault was undone"},
 			{Text: "max", Title: "acknowledged and not yet applied"}, {Text: "drained after"}, {Text: "per s"},
@@ -179,7 +202,7 @@ func (v view) faultTable(m mishap) table {
 	for _, e := range m.met {
 		r := row{Label: v.labels[e.cell], Marks: marks(v.run.Cells[e.cell]), Cells: faultCells(e.fault)}
 		if why := unsteady(e.fault); why != "" {
-			r.Marks = append(r.Marks, entry{"unsteady base", why, "warn"})
+			r.Marks = append(r.Marks, entry{Text: "unsteady base", Title: why, Class: "warn"})
 		}
 		t.Rows = append(t.Rows, r)
 	}

@@ -35,10 +35,10 @@ func TestOnlyRunsWithFaultsSpeakOfThem(t *testing.T) {
 func TestEachFaultHasARowForEachCell(t *testing.T) {
 	run := fixture.FaultyTwice()
 	s := faults(view{run: run, labels: words.Labels(run)})
-	if len(s.Tables) != 2 || len(s.Tables[0].Rows) != 5 || len(s.Tables[1].Rows) != 5 {
-		t.Fatalf("got %+v; want two tables with a row for each of five cells", s.Tables)
+	if len(s.Tables) != 4 || len(s.Tables[0].Rows) != 5 || len(s.Tables[1].Rows) != 3 || len(s.Tables[2].Rows) != 5 {
+		t.Fatalf("got %+v; want two tables for each fault, the first with a row for each of five cells", s.Tables)
 	}
-	if got := s.Tables[1].Caption; got != "Fault: latency on edge, delay 20ms, jitter 5ms" {
+	if got := s.Tables[2].Caption; got != "Fault: latency on edge, delay 20ms, jitter 5ms" {
 		t.Errorf("the second table is about %q", got)
 	}
 	for _, table := range s.Tables {
@@ -70,6 +70,23 @@ func TestEachFaultHasARowForEachCell(t *testing.T) {
 				e.Text, e.Class, c.text, c.class)
 		}
 	}
+	for _, c := range []struct {
+		row, column int
+		text, class string
+	}{
+		{0, 0, "100", ""}, {0, 1, "2,045 %", "warn"}, {0, 2, "× 0.111", ""}, {0, 3, "2.00", ""}, {0, 4, "0.222", ""},
+		{0, 5, words.Absent, "faint"}, {0, 7, words.Absent, "faint"},
+		{1, 0, "55.0", ""}, {1, 2, "× 2.00", ""}, {1, 7, "1.00", ""}, {1, 8, "4.00", ""},
+		{2, 0, "0", ""}, {2, 1, "0 %", ""}, {2, 2, "(× 1.15)", "faint"}, {2, 5, "0", ""}, {2, 6, "0.305", ""},
+	} {
+		if e := s.Tables[1].Rows[c.row].Cells[c.column]; e.Text != c.text || e.Class != c.class {
+			t.Errorf("budget and traffic, row %d, column %q: %q of class %q, want %q of %q", c.row,
+				s.Tables[1].Heads[c.column].Text, e.Text, e.Class, c.text, c.class)
+		}
+	}
+	if e := s.Tables[3].Rows[0].Cells[2]; e.Text != words.Absent || e.Title != "nobody counted what was sent" {
+		t.Errorf("where nobody counted what was sent, the table says %+v", e)
+	}
 	if !slices.ContainsFunc(s.Tables[0].Rows[2].Marks, func(e entry) bool { return e.Text == "unsteady base" }) {
 		t.Error("the row with an unsteady base is not marked")
 	}
@@ -98,10 +115,11 @@ func TestTheVerdictOnAFaultNamesTheWorstFirst(t *testing.T) {
 	run := fixture.Faulty()
 	got := underFaults(run, words.Labels(run))
 	want := []string{
-		"During outage on broker (4 s): proxy-sync on nats lost 14 of 4,400 acknowledged commands, left 3,520 of " +
-			"6,400 operations not ok and did not recover within 12 s of its end; async-reply-to on nats lost none of " +
-			"4,400, left 1,800 of 1,800 not ok and recovered 500 ms after its end; async-reply-to on " +
-			"jetstream lost none of 4,400 and recovered 1.25 s after its end (with an unsteady time before it).",
+		"During outage on broker (4 s): proxy-sync on nats lost 14 of 4,400 acknowledged commands, was down for 16 " +
+			"s, left 3,520 of 6,400 operations not ok and did not recover within 12 s of its end; async-reply-to on " +
+			"nats lost none of 4,400, was down for 4.50 s, left 1,800 of 1,800 not ok and recovered 500 ms after " +
+			"its end; async-reply-to on jetstream lost none of 4,400, was down for 4.10 s and recovered 1.25 s after " +
+			"its end (with an unsteady time before it).",
 		"Of outage on broker: it met nothing in proxy-async on jetstream, so the numbers say nothing about it there; " +
 			"direct has no such part.",
 	}
@@ -177,7 +195,10 @@ func TestHostileFaultsStayText(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []string{"<script>", "<img", "<i>no", "<b>key"} {
+	if n := strings.Count(forms["page"], "<script>"); n != 1 {
+		t.Errorf("the page has %d scripts; want its own alone", n)
+	}
+	for _, bad := range []string{"<img", "<i>no", "<b>key"} {
 		if strings.Contains(forms["page"], bad) {
 			t.Errorf("a name became an element of the page: %s", bad)
 		}
@@ -247,5 +268,48 @@ func TestFaultsOfWhichLittleIsKnownAreShown(t *testing.T) {
 		if !strings.Contains(s, "too little was before it to compare with") {
 			t.Errorf("the report does not say that too little is known:\n%s", s)
 		}
+	}
+}
+
+// TestCellsWithFaultsAreShownByWindow adds up the rows of each cell.
+func TestCellsWithFaultsAreShownByWindow(t *testing.T) {
+	run := fixture.FaultyTwice()
+	run.Cells[4].Windows = nil
+	run.Cells[3].Windows[results.SteadyWindow].Latency = map[string]*results.Hist{}
+	accepted := run.Cells[2].Windows
+	for _, w := range accepted {
+		w.Latency["accepted"], w.Latency["answered"] = w.Latency["answered"], nil
+	}
+	run.Cells[0].Windows[results.FaultWindow].Latency["accepted"] = results.NewHist()
+	run.Cells[0].Windows[results.FaultWindow].Latency["accepted"].Record(time.Millisecond)
+	s := windows(view{run: run, labels: words.Labels(run)})
+	if len(s.Tables) != 1 {
+		t.Fatalf("there are %d tables; want one", len(s.Tables))
+	}
+	var got []string
+	for _, r := range s.Tables[0].Rows {
+		if !r.Follows {
+			got = append(got, fmt.Sprint(r.Label, ", ", r.Span))
+		}
+		var fields []string
+		for _, e := range r.Cells[:9] {
+			fields = append(fields, e.Text)
+		}
+		got = append(got, strings.Join(fields, ";"))
+	}
+	want := []string{
+		"async-reply-to on nats, 4",
+		"warm-up;2 s;800;800;0;0;0;answered;800", "steady;15.4 s;6,160;6,160;0;0;0;answered;6,160",
+		"fault;6.10 s;2,440;820;1,620;0;0;answered;820", "recovery;500 ms;200;20;180;0;0;answered;20",
+	}
+	if len(got) < 5 || !slices.Equal(got[:5], want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if all := strings.Join(got, "\n"); strings.Contains(all, "proxy-async") ||
+		!strings.Contains(all, "async-reply-to on jetstream, 4\nwarm-up;2 s;800;800;0;0;0;accepted;800") {
+		t.Errorf("got\n%s\nwant accepted where nobody is answered, and no cell without windows", all)
+	}
+	if s := windows(view{run: fixture.Run(fixture.Default(), 1, 100)}); len(s.Tables) > 0 {
+		t.Error("a run without faults is shown by window")
 	}
 }

@@ -41,24 +41,28 @@ type faultValue struct {
 	value       func(encounter, *results.Cell) (text, mark string)
 }
 
+// ofRecovery returns the value of a recovery, and nothing where there is none.
+func ofRecovery(value func(*results.Recovery) (text, mark string)) func(encounter, *results.Cell) (string, string) {
+	return func(e encounter, _ *results.Cell) (string, string) {
+		if e.fault.Absent || e.fault.Recovery == nil {
+			return words.Absent, faint
+		}
+		return value(e.fault.Recovery)
+	}
+}
+
+// doubtful puts what is compared with no good base in parentheses.
+func doubtful(r *results.Recovery, text, mark string) (string, string) {
+	if r.Unsteady != "" {
+		return "(" + text + ")", faint
+	}
+	return text, mark
+}
+
 // faultValues returns the columns of the text report.
 func faultValues() []faultValue {
-	// of returns the value of a recovery, and nothing where there is none.
-	of := func(value func(*results.Recovery) (string, string)) func(encounter, *results.Cell) (string, string) {
-		return func(e encounter, _ *results.Cell) (string, string) {
-			if e.fault.Absent || e.fault.Recovery == nil {
-				return words.Absent, faint
-			}
-			return value(e.fault.Recovery)
-		}
-	}
-	doubtful := func(r *results.Recovery, text, mark string) (string, string) {
-		if r.Unsteady != "" {
-			return "(" + text + ")", faint
-		}
-		return text, mark
-	}
-	return []faultValue{
+	of := ofRecovery
+	columns := []faultValue{
 		{"", "effect", func(e encounter, _ *results.Cell) (string, string) {
 			switch {
 			case e.fault.Absent:
@@ -98,13 +102,15 @@ func faultValues() []faultValue {
 		})},
 		{"operations", "due", of(func(r *results.Recovery) (string, string) { return words.Count(r.Offered), "" })},
 		{"operations", "not ok", of(func(r *results.Recovery) (string, string) { return warned(r.Bad) })},
-		{"", "lost", func(e encounter, c *results.Cell) (string, string) {
+	}
+	return append(append(columns, burdenValues()...), faultValue{
+		"", "lost", func(e encounter, c *results.Cell) (string, string) {
 			if !e.only {
 				return words.Absent, faint
 			}
 			return warned(c.Accounting.Lost)
-		}},
-	}
+		},
+	})
 }
 
 // warned returns a number that ought to be 0.
@@ -123,9 +129,10 @@ func (p *printer) faultNotes(run *results.Run, labels []string) {
 		return
 	}
 	p.paragraph(faint, "", "Faults: noticed from when they began, recovered and drained from when they were undone, "+
-		"to "+words.Span(results.BinWidth)+" and "+words.Span(results.TailWidth)+". Down: less than half as many "+
-		"operations ended ok as before. Lost: acknowledged commands of the cell, where it had no other fault. (…): "+
-		"the time before was no good base.")
+		"to "+words.Span(results.BinWidth)+" and "+words.Span(results.TailWidth)+". Down: "+tooFew()+" "+
+		"ended ok. Lost: acknowledged commands of the cell, where it had no other fault. Burn, used: "+
+		"burn rate of the error budget with "+asked()+" asked for, and how much of that of the run the fault used. "+
+		"Sent: how many times as much per operation as before. (…): the time before was no good base.")
 	for _, m := range all {
 		for _, e := range m.met {
 			name := labels[e.cell] + ", " + m.name + ": "
@@ -144,7 +151,8 @@ func faultHeads() []string {
 	return []string{
 		"fault", "fault_on", "fault_params", "fault_effect", "fault_begin_ms", "fault_heal_ms", "detect_ms", "cut_ms",
 		"down_ms", "gap_ms", "recover_ms", "within_ms", "backlog", "drain_ms", "drain_per_s", "fault_due",
-		"fault_not_ok", "base_p99_us", "base_unsteady",
+		"fault_not_ok", "base_p99_us", "base_unsteady", "burn", "budget_used", "amplification", "sent_before",
+		"sent_during",
 	}
 }
 
@@ -179,6 +187,7 @@ func faultRows(c *results.Cell) [][]string {
 			if !r.Recover.Seen {
 				row[11] = ms(r.Within)
 			}
+			row = append(row, burdenFields(r)...)
 		}
 		rows = append(rows, append(row, make([]string, len(faultHeads())-len(row))...))
 	}

@@ -157,22 +157,23 @@ func (m mishap) fates(run *results.Run, labels []string, hurt []encounter) []str
 		if i == 0 {
 			commands, operations = " acknowledged commands", " operations"
 		}
-		clauses = append(clauses, some(g.names)+" "+g.first.fate(run.Cells[g.first.cell], commands, operations))
+		fate := g.first.fate(run.Cells[g.first.cell], commands, operations)
+		if len(g.names) > 1 && !strings.HasPrefix(fate, "recovered") {
+			fate = "each " + strings.Replace(fate, "was down", "were down", 1)
+		}
+		clauses = append(clauses, some(g.names)+" "+fate)
 	}
 	return clauses
 }
 
 // nameIn returns the name of a cell in a verdict, which says if it is not valid.
 func nameIn(run *results.Run, labels []string, cell int) string {
-	if !run.Cells[cell].Valid {
-		return labels[cell] + " (not valid)"
-	}
-	return labels[cell]
+	return words.Doubted(labels[cell], run.Cells[cell])
 }
 
 // fate says what the fault did in a cell, with names for what is counted: "lost
-// none of 1,234 acknowledged
-// commands, left 812 of 3,000 operations not ok and recovered 750 ms after its end".
+// none of 1,234 acknowledged commands, was down for 4.65 s, left 812 of 3,000
+// operations not ok and recovered 750 ms after its end".
 func (e encounter) fate(c *results.Cell, commands, operations string) string {
 	r := e.fault.Recovery
 	var s []string
@@ -182,6 +183,9 @@ func (e encounter) fate(c *results.Cell, commands, operations string) string {
 			n = words.Count(lost)
 		}
 		s = append(s, "lost "+n+" of "+words.Count(all)+commands)
+	}
+	if r.Down > 0 {
+		s = append(s, "was down for "+words.FaultTime(r.Down))
 	}
 	if r.Bad > 0 {
 		s = append(s, "left "+words.Count(r.Bad)+" of "+words.Count(r.Offered)+operations+" not ok")

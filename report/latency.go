@@ -6,11 +6,14 @@ import (
 
 // intervals shows the flows in order.
 func intervals(v view) section {
+	dot := "dot"
+	if v.run.Simulated {
+		dot = "square"
+	}
 	return section{
 		ID: "intervals", Title: "Flows in order",
-		Lead: "One row is one cell: the dot is what half of the operations stay below, the ring what 99 % stay " +
-			"below, " +
-			"the bar what 99.9 % stay below. A short row far to the left is fast and steady.",
+		Lead: "One row is one cell: the " + dot + " is what half of the operations stay below, the ring what 99 % " +
+			"stay below, the bar what 99.9 % stay below. A short row far to the left is fast and steady.",
 		Figures: v.figures["intervals"],
 	}
 }
@@ -48,11 +51,21 @@ func overTime(v view) section {
 	}
 }
 
+// heat shows all latencies over time.
+func heat(v view) section {
+	return section{
+		ID: "heat", Title: "Every latency over time",
+		Lead: "One band is a flow that always takes the same way; a second band is a second way, a stripe upwards is " +
+			"a stall, and a gap is a time in which nothing that was due ended well.",
+		Figures: v.figures["heat"],
+	}
+}
+
 // stages is the full table of latencies: every stage of every kind.
 func stages(v view) section {
 	t := table{
 		Caption: "Latency from due to each stage", Corner: "cell",
-		Heads: heads("kind", "stage", "n", "p50", "p90", "p99", "p99.9", "max"),
+		Heads: heads("kind", "stage", "p50", "p90", "p99", "p99.9", "max", "n"),
 	}
 	t.Heads[0].Class, t.Heads[1].Class = "word", "word"
 	for i, c := range v.run.Cells {
@@ -63,10 +76,8 @@ func stages(v view) section {
 				if h == nil && (k == results.Query || s != results.AnsweredStage) {
 					continue
 				}
-				cells := []entry{{Text: k.String(), Class: "word"}, {Text: s.String(), Class: "word"}, sampleCount(h)}
-				for _, p := range []float64{0.5, 0.9, 0.99, 0.999, 1} {
-					cells = append(cells, quantile(h, p))
-				}
+				cells := append([]entry{{Text: k.String(), Class: "word"}, {Text: s.String(), Class: "word"}},
+					besideN(h, 0.5, 0.9, 0.99, 0.999, 1)...)
 				t.Rows = append(t.Rows, row{Cells: cells, Follows: len(t.Rows) > first})
 			}
 		}

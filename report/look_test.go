@@ -24,6 +24,16 @@ func TestLook(t *testing.T) {
 		"faulty":   fixture.Faulty(),
 		"twice":    fixture.FaultyTwice(),
 		"troubled": fixture.Troubled(),
+		"carried":  fixture.Carried(),
+		"fully":    fixture.CarriedFully(),
+		"parcels": fixture.CarriedBy(fixture.Parcels{
+			Flows: []string{"async-reply-to"}, Brokers: []string{"nats", "rabbitmq"}, Stores: []string{"s3", "file"},
+			Bytes: []int{1 << 10, 1 << 20},
+		}),
+		"told":     fixture.Told(fixture.Run(fixture.Many(), 8, 300)),
+		"followed": fixture.Followed(),
+		"swept":    fixture.Swept(),
+		"ramped":   fixture.Ramped(),
 		"wide":     fixture.Run(fixture.Wide(), 150, 60),
 	} {
 		path := filepath.Join(dir, name)

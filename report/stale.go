@@ -12,11 +12,12 @@ func stale(v view) section {
 		Caption: "Commands that clients were told of before they were applied, and their queries that saw the " +
 			"state before",
 		Corner: "cell",
-		Groups: []group{{"", 1}, {"told that a command was accepted", 5}, {"told its result", 2}},
+		Groups: []group{{"", 1}, {"told that a command was accepted", 6}, {"told its result", 2}},
 		Heads: []head{
 			{Text: "too early", Title: "commands told of before they were applied"},
 			{Text: "p50", Title: "from being told to being applied, of those"},
 			{Text: "p99", Title: "from being told to being applied, of those"},
+			{Text: "n", Title: "how many those are"},
 			{Text: "reads", Title: "queries for a key of whose command the same client had been told before"},
 			{Text: "stale", Title: "of these, the ones that saw the state before the command"},
 			{Text: "reads", Title: "queries for a key of whose command the same client had the result before"},
@@ -28,7 +29,7 @@ func stale(v view) section {
 		a, b := c.Stale.Accepted, c.Stale.Answered
 		seen = seen || a.Early+a.Stale+b.Early+b.Stale > 0
 		return []entry{
-			share(a.Early, a.Commands, ""), quantile(a.Lag, 0.5), quantile(a.Lag, 0.99),
+			share(a.Early, a.Commands, ""), quantile(a.Lag, 0.5), quantile(a.Lag, 0.99), sampleCount(lagOf(a)),
 			count(a.Reads, ""), share(a.Stale, a.Reads, "warn"), count(b.Reads, ""), share(b.Stale, b.Reads, "bad"),
 		}
 	})
@@ -42,6 +43,14 @@ func stale(v view) section {
 			"often its own queries did. After the result is known, none should.",
 		Tables: []table{t},
 	}
+}
+
+// lagOf returns the lag of those that were told too early, or nil if there are none.
+func lagOf(a results.StaleAfter) *results.Hist {
+	if a.Lag == nil || a.Lag.N() == 0 {
+		return nil
+	}
+	return a.Lag
 }
 
 // share returns n as a share of all, and nothing where there were none.

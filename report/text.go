@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"flowbench/report/crossover"
 	"flowbench/report/words"
 	"flowbench/results"
 )
@@ -19,13 +20,37 @@ const minWidth = 80
 // counts as 80. Columns that do not fit beside each other continue in a further
 // table. With colour, marks are also coloured; nothing is said by colour alone.
 func WriteText(w io.Writer, run *results.Run, width int, colour bool) error {
+	run = run.Merged()
 	p := &printer{width: max(width, minWidth), colour: colour}
 	p.head(run)
-	labels := words.Labels(run)
-	for _, block := range textColumns(run, labels).wrap(p.width) {
-		p.table(block)
+	labels, chart := words.Labels(run), crossover.Of(run)
+	if len(run.Expectations) > 0 {
+		for _, block := range expectationColumns(run).wrap(p.width) {
+			p.table(block)
+		}
+	}
+	if anySweep(run) {
+		for _, block := range kneeColumns(run, labels).wrap(p.width) {
+			p.table(block)
+		}
+	}
+	if chart == nil {
+		for _, block := range textColumns(run, labels).wrap(p.width) {
+			p.table(block)
+		}
+	}
+	p.payloads(chart)
+	if repeated(run) && chart == nil {
+		for _, block := range repeatText(run, labels).wrap(p.width) {
+			p.table(block)
+		}
 	}
 	for _, t := range faultColumns(run, labels, p.width) {
+		for _, block := range t.wrap(p.width) {
+			p.table(block)
+		}
+	}
+	if t := windowColumns(run, labels, p.width); len(t.lead.values) > 0 {
 		for _, block := range t.wrap(p.width) {
 			p.table(block)
 		}
@@ -35,7 +60,7 @@ func WriteText(w io.Writer, run *results.Run, width int, colour bool) error {
 			p.table(block)
 		}
 	}
-	p.notes(run, labels)
+	p.notes(run, labels, chart)
 	if _, err := io.WriteString(w, p.out.String()); err != nil {
 		return fmt.Errorf("write text: %w", err)
 	}
@@ -210,6 +235,9 @@ func (p *printer) table(t textTable) {
 		line := pad(label, lead)
 		for i, c := range t.columns {
 			value := padLeft(c.values[row], widths[i])
+			if i == len(t.columns)-1 {
+				value = strings.TrimRight(value, " ") // within the colour, where there is one
+			}
 			if c.marks != nil {
 				value = p.paint(c.marks[row], value)
 			}
@@ -261,6 +289,7 @@ func textColumns(run *results.Run, labels []string) textTable {
 			}, 0.5, 0.99)
 		}
 	}
+	bulkColumns(run, add, quantiles)
 	add("", "ok/s", func(c *results.Cell) (string, string) { return words.Digits(c.AchievedPerS()), "" })
 	add("", "valid", func(c *results.Cell) (string, string) {
 		if !c.Valid {
@@ -293,11 +322,18 @@ func textColumns(run *results.Run, labels []string) textTable {
 }
 
 // notes explains the marks of the tables and repeats what qualifies the cells.
-func (p *printer) notes(run *results.Run, labels []string) {
+func (p *printer) notes(run *results.Run, labels []string, chart *crossover.Chart) {
 	fmt.Fprintln(&p.out)
 	p.paragraph(faint, "", "Latencies count from when an operation was due. (…): fewer than 10 samples lie beyond, "+
 		"so it is no finding. –: the flow has no such stage, or nothing reached it. Unknown: it may have happened.")
+	if s := bulkNote(run); s != "" {
+		p.paragraph(faint, "", s)
+	}
 	p.faultNotes(run, labels)
+	p.payloadNotes(run, chart)
+	if chart != nil && chart.Crowded {
+		return
+	}
 	for i, c := range run.Cells {
 		if c.Urgency != nil {
 			p.paragraph("", "· ", labels[i]+": "+overtake(c)+".")

@@ -28,10 +28,7 @@ func trust(v view) section {
 	t.Rows = v.rows(func(c *results.Cell) []entry {
 		var cells []entry
 		for _, h := range []*results.Hist{c.SendLag, c.Canary} {
-			for _, p := range []float64{0.5, 0.99, 1} {
-				cells = append(cells, quantile(h, p))
-			}
-			cells = append(cells, sampleCount(h))
+			cells = append(cells, besideN(h, 0.5, 0.99, 1)...)
 		}
 		for _, share := range []float64{
 			c.Pressure.CPUSome, c.Pressure.IOSome, c.Pressure.Steal, c.Pressure.Busy, c.Pressure.GCPause,

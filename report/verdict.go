@@ -19,18 +19,26 @@ const alike = 1.25
 // first.
 func verdict(run *results.Run) []string {
 	labels := words.Labels(run)
-	sentences := underFaults(run, labels)
-	sentences = append(sentences, fastest(run, labels)...)
+	sentences := append(underFaults(run, labels), shaped(run, labels)...)
+	if anySweep(run) {
+		sentences = append(sentences, knees(run, labels)...) // at rates of their own, latencies do not compare
+	} else if told := crossovers(run); len(told) > 0 {
+		sentences = append(sentences, told...) // flows are compared at each size instead of over all of them
+	} else {
+		sentences = append(sentences, fastest(run, labels)...)
+	}
+	sentences = slices.Concat(expected(run), besides(run), sentences)
 	sentences = append(sentences, overtaking(run, labels)...)
-	sentences = append(sentences, accounting(run, labels)...)
+	sentences = append(sentences, few(run, accounting(run, labels), "cells have accounts with such numbers")...)
+	sentences = append(sentences, few(run, corrupted(run, labels), "cells have payloads that arrived as others")...)
 	sentences = append(sentences, whoHeard(run, labels)...)
 	sentences = append(sentences, staleReads(run, labels)...)
-	sentences = append(sentences, invalid(run, labels)...)
+	sentences = append(sentences, few(run, invalid(run, labels), "cells are not valid")...)
 	if s := closedLoad(run, labels); s != "" {
 		sentences = append(sentences, s)
 	}
-	if len(run.Cells) > 1 && !run.Simulated {
-		sentences = append(sentences, "This is one run: repeat it before you rest a decision on a small difference.")
+	if s := often(run); s != "" {
+		sentences = append(sentences, s)
 	}
 	return sentences
 }
@@ -112,7 +120,7 @@ func fastest(run *results.Run, labels []string) []string {
 	}
 	var sentences []string
 	for _, b := range brokers {
-		sentences = append(sentences, compare(b, plural(kind), groups[b]))
+		sentences = append(sentences, ranked(b, plural(kind), groups[b]))
 	}
 	return sentences
 }
@@ -126,9 +134,9 @@ func shortLabel(c *results.Cell, label string) string {
 	return strings.Replace(label, " on "+words.Clean(c.Broker), "", 1)
 }
 
-// compare says how the contenders on one broker did. Those that are too close to
+// ranked says how the contenders on one broker did. Those that are too close to
 // the fastest to be ranked stand beside it.
-func compare(broker, operations string, group []contender) string {
+func ranked(broker, operations string, group []contender) string {
 	slices.SortStableFunc(group, func(a, b contender) int {
 		return cmp.Or(cmp.Compare(a.p99, b.p99), cmp.Compare(a.label, b.label))
 	})
@@ -146,8 +154,10 @@ func compare(broker, operations string, group []contender) string {
 	s := fmt.Sprintf("%s, %s answered 99 %% of %s within %s", where, words.List(ahead), operations,
 		words.Duration(first.p99))
 	if len(ahead) > 1 {
-		slowest := group[len(ahead)-1].p99
-		s += fmt.Sprintf(" to %s, too close to rank", words.Duration(slowest))
+		if slowest := words.Duration(group[len(ahead)-1].p99); slowest != words.Duration(first.p99) {
+			s += " to " + slowest
+		}
+		s += ", too close to rank"
 	}
 	if len(ahead) == len(group) {
 		return s + "."
@@ -196,7 +206,7 @@ func breaches(c *results.Cell) []string {
 		n    int64
 		what string
 	}{
-		{a.Lost, "were lost"},
+		{a.Lost, be(a.Lost) + " lost"},
 		{a.Unresolved, "could not be accounted for"},
 	} {
 		if b.n > 0 {
@@ -204,16 +214,24 @@ func breaches(c *results.Cell) []string {
 		}
 	}
 	if a.Duplicated > 0 {
-		s = append(s, fmt.Sprintf("%s were applied more than once (%s)", words.Count(a.Duplicated),
-			words.Plural(a.Extra, "extra application")))
+		s = append(s, fmt.Sprintf("%s %s applied more than once (%s)", words.Count(a.Duplicated),
+			be(a.Duplicated), words.Plural(a.Extra, "extra application")))
 	}
 	if a.Unexpected > 0 {
 		s = append(s, words.Plural(a.Unexpected, "unexpected result")+" came")
 	}
 	if a.Phantom > 0 {
-		s = append(s, words.Count(a.Phantom)+" were reported as failed and yet applied")
+		s = append(s, words.Count(a.Phantom)+" "+be(a.Phantom)+" reported as failed and yet applied")
 	}
 	return s
+}
+
+// be returns "was" for one, and "were" for any other number.
+func be(n int64) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
 }
 
 // staleReads says where clients read the state before their own commands most
@@ -245,8 +263,8 @@ func staleReads(run *results.Run, labels []string) []string {
 func invalid(run *results.Run, labels []string) []string {
 	var s []string
 	for i, c := range run.Cells {
-		if !c.Valid {
-			s = append(s, fmt.Sprintf("%s is not valid: %s.", labels[i], words.List(cleaned(c.Why))))
+		if doubt := words.Doubt(c); doubt != "" {
+			s = append(s, fmt.Sprintf("%s is %s: %s.", labels[i], doubt, words.List(cleaned(c.Why))))
 		}
 	}
 	return s

@@ -16,8 +16,9 @@ import (
 // run: report.html, and a PNG and an SVG of every figure in plots. Each file is
 // replaced as a whole, so a reader never meets half a page.
 func WriteAll(root *os.Root, run *results.Run) error {
+	run = run.Merged()
 	figures := plot.All(run)
-	files := []file{{"report.html", func(w io.Writer) error { return writePage(w, run, figures) }}}
+	files := []file{{"report.html", func(w io.Writer) error { return writePage(w, run, figures, "") }}}
 	for _, f := range figures {
 		files = append(
 			files,
@@ -28,6 +29,11 @@ func WriteAll(root *os.Root, run *results.Run) error {
 	if err := root.Mkdir("plots", 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("write report: %w", err)
 	}
+	return writeFiles(root, files)
+}
+
+// writeFiles writes files below root, each as a whole.
+func writeFiles(root *os.Root, files []file) error {
 	for _, f := range files {
 		var b bytes.Buffer
 		if err := f.write(&b); err != nil {

@@ -27,7 +27,8 @@ type account struct {
 	memory    memory
 	early     map[uint64][]class // what was seen of operations before their outcomes
 	keys      map[uint32]*keyOrder
-	recent    *recent // nil unless the cell has faults
+	copies    map[uint64]int32 // of operations that came again: how often, less redeliveries; nil without a broker
+	recent    *recent          // nil unless the cell has faults
 
 	// joined is called once for every command whose outcome and first
 	// application are both known.
@@ -97,6 +98,12 @@ func (a *account) end(o Outcome) {
 // applications. It is counted where the operation was due, which its outcome
 // tells.
 func (a *account) saw(op uint64, c class) {
+	switch c {
+	case classRepeated:
+		a.again(op, 1)
+	case classRedelivered:
+		a.again(op, -1)
+	}
 	switch {
 	case !a.exists(op) && c == classLateAnswers:
 		a.count(classUnexpected, 0)
@@ -104,6 +111,14 @@ func (a *account) saw(op uint64, c class) {
 		a.early[op] = append(a.early[op], c)
 	default:
 		a.see(op, c)
+	}
+}
+
+// again notes that op came again, or with n below 0 that the broker delivered it
+// again.
+func (a *account) again(op uint64, n int32) {
+	if _, there := a.copies[op]; a.copies != nil && (there || len(a.copies) < maxUndecided) {
+		a.copies[op] += n
 	}
 }
 
@@ -148,6 +163,9 @@ func (a *account) apply(ap Applied) {
 	}
 	e := a.undecided[ap.Op]
 	e.times++
+	if e.times > 1 {
+		a.again(ap.Op, 1)
+	}
 	if e.times == 1 {
 		e.applied = ap
 		if a.first != nil {
@@ -177,6 +195,7 @@ func (a *account) applyAgain(ap Applied) {
 		}
 		a.joined(Outcome{Op: ap.Op, Status: Failed}, ap) // of no latency, whatever it was
 	default:
+		a.again(ap.Op, 1)
 		a.count(classExtra, m.bin())
 		if !m.has(markAgain) {
 			a.count(classDuplicated, m.bin())
@@ -308,6 +327,11 @@ func (a *account) close() {
 	for op, seen := range a.early {
 		for _, c := range seen {
 			a.see(op, c)
+		}
+	}
+	for op, n := range a.copies {
+		if n > 0 && a.exists(op) {
+			a.count(classStoredTwice, a.memory.get(op).bin())
 		}
 	}
 	for _, k := range a.keys {

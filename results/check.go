@@ -30,6 +30,9 @@ func (c *Cell) Judge() {
 	c.warnOfMachine()
 	c.warnOfOutcomes()
 	c.judgeHeard()
+	c.judgePayloads()
+	c.judgeBulk()
+	c.judgeSweep()
 	c.Valid = len(c.Why) == 0
 	c.Verdict, c.Broken = JudgePromise(PromiseOf(c.Promise, c.Idempotent), c.Accounting, c.Drained && c.Finished)
 }
@@ -78,8 +81,15 @@ func (c *Cell) judgeFaults() {
 }
 
 func (c *Cell) judgeGenerator() {
+	if late := c.lateness(); late != "" {
+		c.why("operations started late: %s", late)
+	}
+}
+
+// lateness says how late the generator was, or nothing if it was in time.
+func (c *Cell) lateness() string {
 	if c.SendLag == nil || !c.Load.Open() {
-		return
+		return ""
 	}
 	last := c.LatencyOfAll(AnsweredStage)
 	if last == nil {
@@ -87,12 +97,13 @@ func (c *Cell) judgeGenerator() {
 	}
 	p := judgedQuantile(c.SendLag.N())
 	if last == nil || p == 0 {
-		return
+		return ""
 	}
 	lag, of := c.SendLag.Quantile(p), last.Quantile(p)
-	if lag > lagFloor && float64(lag) > lagShare*float64(of) {
-		c.why("operations started late: send lag p%g is %s of a latency p%g of %s", 100*p, short(lag), 100*p, short(of))
+	if lag <= lagFloor || float64(lag) <= lagShare*float64(of) {
+		return ""
 	}
+	return fmt.Sprintf("send lag p%g is %s of a latency p%g of %s", 100*p, short(lag), 100*p, short(of))
 }
 
 // judgedQuantile returns the highest quantile that n values resolve, of those
@@ -107,18 +118,28 @@ func judgedQuantile(n int64) float64 {
 	return 0
 }
 
-func (c *Cell) warnOfMachine() {
+// Disturbed says what else the machine was busy with while c was measured: how late
+// the canary woke, how much tasks waited for a CPU, and how much of it was stolen,
+// where these are beyond their limits. It is empty on a quiet machine.
+func (c *Cell) Disturbed() []string {
+	var by []string
 	if c.Canary != nil && c.Canary.N() > 0 {
 		if p99 := c.Canary.Quantile(0.99); p99 > canaryLimit {
-			c.warn("the machine was not quiet: a goroutine that sleeps 1 ms woke up to %s late (p99)", short(p99))
+			by = append(by, fmt.Sprintf(
+				"the machine was not quiet: a goroutine that sleeps 1 ms woke up to %s late (p99)", short(p99)))
 		}
 	}
 	if c.Pressure.CPUSome > psiLimit {
-		c.warn("tasks waited for a CPU in %.0f %% of the time", 100*c.Pressure.CPUSome)
+		by = append(by, fmt.Sprintf("tasks waited for a CPU in %.0f %% of the time", 100*c.Pressure.CPUSome))
 	}
 	if c.Pressure.Steal > stealLimit {
-		c.warn("the hypervisor took %.0f %% of the CPU time", 100*c.Pressure.Steal)
+		by = append(by, fmt.Sprintf("the hypervisor took %.0f %% of the CPU time", 100*c.Pressure.Steal))
 	}
+	return by
+}
+
+func (c *Cell) warnOfMachine() {
+	c.Warnings = append(c.Warnings, c.Disturbed()...)
 	if c.Pressure.Busy > busyLimit {
 		c.warn(
 			"the CPUs were busy %.0f %% of the time: the numbers are those of a saturated machine",

@@ -21,6 +21,7 @@ const (
 	classExtra
 	classRepeated
 	classRedelivered
+	classStoredTwice
 	classReordered
 	classUnexpected
 	classTimedOut
@@ -37,6 +38,7 @@ func (a *Accounting) of(c class) *int64 {
 	return [numClasses]*int64{
 		&a.Attempted, &a.Acknowledged, &a.Applied, &a.OK, &a.Failed, &a.Lost, &a.Vanished, &a.Refused, &a.Phantom,
 		&a.UnknownApplied, &a.UnknownNever, &a.Recovered, &a.Duplicated, &a.Extra, &a.Repeated, &a.Redelivered,
+		&a.StoredTwice,
 		&a.Reordered, &a.Unexpected, &a.TimedOut, &a.TimedOutApplied, &a.RepliedLate, &a.ReplyDuplicated,
 		&a.LateAnswers, &a.Unresolved,
 	}[c]
@@ -85,6 +87,8 @@ func classTexts() [numClasses]Class {
 			Rule: "came again, and an idempotent service did not do it again"},
 		classRedelivered: {Name: "redelivered", Key: "redelivered",
 			Rule: "requests that reached a service again by the broker's own word, queries included"},
+		classStoredTwice: {Name: "stored twice", Key: "stored_twice",
+			Rule: "came to the service more often than the broker delivered it again: the broker had it twice"},
 		classReordered: {Name: "reordered", Key: "reordered",
 			Rule: "applied after one of the same key that was started only when this one had been acknowledged"},
 		classUnexpected: {Name: "unexpected", Key: "unexpected",

@@ -37,7 +37,7 @@ func newEncoder() *encoder {
 
 // encode returns h as text.
 func (e *encoder) encode(h *Hist) (string, error) {
-	s := h.h.Export()
+	s := h.spread().Export()
 	const plainHeader, compressedHeader = 40, 8
 	e.plain = append(e.plain[:0], make([]byte, plainHeader)...)
 	e.plain = appendCounts(e.plain, s.Counts)

@@ -13,7 +13,7 @@ import (
 func TestTheLibraryReadsWhatTheEncoderWrites(t *testing.T) {
 	e := newEncoder()
 	rapid.Check(t, func(t *rapid.T) {
-		h := newCoarseHist()
+		h := NewCoarseHist()
 		if rapid.Bool().Draw(t, "fine") {
 			h = NewHist()
 		}
@@ -34,7 +34,7 @@ func TestTheLibraryReadsWhatTheEncoderWrites(t *testing.T) {
 		if err := got.UnmarshalJSON(quoted); err != nil {
 			t.Fatal(err)
 		}
-		if !got.h.Equals(h.h) || got.N() != h.N() || got.Max() != h.Max() || got.Min() != h.Min() {
+		if !got.spread().Equals(h.h) || got.N() != h.N() || got.Max() != h.Max() || got.Min() != h.Min() {
 			t.Errorf("got n %d, from %v to %v; want n %d, from %v to %v",
 				got.N(), got.Min(), got.Max(), h.N(), h.Min(), h.Max())
 		}

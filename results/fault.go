@@ -36,12 +36,12 @@ type Recovery struct {
 	Worst    time.Duration `json:"base_worst_ns"`      // p99 of a tail in it
 	Unsteady string        `json:"unsteady,omitempty"` // why it is no good base, if it is none
 
-	Detect Moment        `json:"detect"`  // from Begin to the first operation that failed or took 4 × BaseP99
+	Detect Moment        `json:"detect"`  // from Begin to the first operation that failed or was slow, by DetectFactor
 	Cut    Moment        `json:"cut"`     // from Begin to the first connection that was told to be gone
-	Down   time.Duration `json:"down_ns"` // bins in which less than half of the base ended ok
+	Down   time.Duration `json:"down_ns"` // bins in which less than DownShare of the base ended ok
 	Gap    time.Duration `json:"gap_ns"`  // the longest time in which no operation ended ok
 
-	Recover Moment `json:"recover"` // from Heal until five tails in a row were well
+	Recover Moment `json:"recover"` // from Heal until WellInARow tails in a row were well
 	// Within is how long after Heal there was something to see, for a recovery that
 	// was not seen.
 	Within time.Duration `json:"within_ns,omitempty"`
@@ -52,6 +52,11 @@ type Recovery struct {
 
 	Offered int64 `json:"offered"` // operations due from Begin to the recovery
 	Bad     int64 `json:"bad"`     // of these, the ones that did not end ok
+	// Measured is how many operations were due in the measured time of the cell,
+	// which its error budget is a share of; see [Recovery.BudgetUsed].
+	Measured int64 `json:"measured"`
+
+	Traffic *Traffic `json:"traffic,omitempty"` // what was sent meanwhile; nil where nobody counted it
 }
 
 // A Moment is when something happened, if it did.
@@ -75,6 +80,11 @@ type Timeline struct {
 	Bad     []int32 `json:"bad"`     // operations that ended otherwise in the bin
 	Told    []int32 `json:"told"`    // commands that were acknowledged in the bin
 	Applied []int32 `json:"applied"` // commands that were applied for the first time in the bin
+
+	// What was sent in the bin, see [Sent]; absent where nobody counted it.
+	Messages    []int32 `json:"messages,omitempty"`
+	Redelivered []int32 `json:"redelivered,omitempty"`
+	Requests    []int32 `json:"requests,omitempty"`
 
 	// Slowest is the longest that an operation had taken that ended ok in the bin.
 	Slowest []time.Duration `json:"slowest_ns"`

@@ -37,6 +37,30 @@ type SummaryRecovery struct {
 	DrainPerS float64  `json:"drain_per_s"`
 	Offered   int64    `json:"offered"`
 	Bad       int64    `json:"bad"`
+	// Figures that a cell is too short for, or that nobody counted, are absent.
+	Burn          *float64        `json:"burn,omitempty"`
+	BudgetUsed    *float64        `json:"budget_used,omitempty"`
+	Amplification *float64        `json:"amplification,omitempty"`
+	Unamplified   string          `json:"unamplified,omitempty"`
+	Sent          *SummaryTraffic `json:"sent,omitempty"`
+}
+
+// A SummaryTraffic is a [Traffic] in figures, per operation that was due.
+type SummaryTraffic struct {
+	Before SummarySent `json:"before"`
+	During SummarySent `json:"during"`
+}
+
+// A SummarySent is a [Sent] in figures.
+type SummarySent struct {
+	Due         int64   `json:"due"`
+	Messages    float64 `json:"messages"`
+	Redelivered float64 `json:"redelivered"`
+	Requests    float64 `json:"requests"`
+}
+
+func (s Sent) summary() SummarySent {
+	return SummarySent{s.Due, s.PerOp(s.Messages), s.PerOp(s.Redelivered), s.PerOp(s.Requests)}
 }
 
 func millis(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
@@ -66,7 +90,7 @@ func (r *Recovery) summary() *SummaryRecovery {
 	if r == nil {
 		return nil
 	}
-	return &SummaryRecovery{
+	s := &SummaryRecovery{
 		BaseP99US: float64(r.BaseP99.Nanoseconds()) / 1e3, WorstUS: float64(r.Worst.Nanoseconds()) / 1e3,
 		BasePerS: r.BasePerS, Unsteady: r.Unsteady,
 		DetectMS: r.Detect.millis(), CutMS: r.Cut.millis(), DownMS: millis(r.Down), GapMS: millis(r.Gap),
@@ -74,6 +98,20 @@ func (r *Recovery) summary() *SummaryRecovery {
 		Backlog: r.Backlog, DrainMS: r.Drain.millis(), DrainPerS: r.DrainPerS,
 		Offered: r.Offered, Bad: r.Bad,
 	}
+	if burn, ok := r.Burn(); ok {
+		s.Burn = &burn
+	}
+	if used, ok := r.BudgetUsed(); ok {
+		s.BudgetUsed = &used
+	}
+	factor, why := r.Traffic.Amplification()
+	if s.Unamplified = why; why == "" {
+		s.Amplification = &factor
+	}
+	if r.Traffic != nil {
+		s.Sent = &SummaryTraffic{r.Traffic.Before.summary(), r.Traffic.During.summary()}
+	}
+	return s
 }
 
 // summarizeFaults returns faults in figures, or nil where there are none.

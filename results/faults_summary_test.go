@@ -20,7 +20,11 @@ func TestTheSummaryHasFaultsOnlyWhereThereWereSome(t *testing.T) {
 				BaseP99: 1500 * time.Microsecond, Worst: 1900 * time.Microsecond, BasePerS: 400,
 				Detect: Moment{50 * time.Millisecond, true},
 				Down:   time.Second, Gap: 950 * time.Millisecond, Recover: Moment{0, true}, Within: 4 * time.Second,
-				Backlog: 7, Offered: 400, Bad: 12,
+				Backlog: 7, Offered: 400, Bad: 12, Measured: 1000,
+				Traffic: &Traffic{
+					Before: Sent{Due: 1000, Messages: 2000, Requests: 500},
+					During: Sent{Due: 400, Messages: 800, Redelivered: 100, Requests: 300},
+				},
 			},
 		},
 		{What: "stall", On: "edge", Params: map[string]string{"way": "both"}, Absent: true},
@@ -45,7 +49,11 @@ func TestTheSummaryHasFaultsOnlyWhereThereWereSome(t *testing.T) {
 		`"recovery":{"base_p99_us":1500,"base_worst_us":1900,"base_per_s":400,` +
 		`"detect_ms":50,"down_ms":1000,"gap_ms":950,` +
 		`"recover_ms":0,"within_ms":4000,"backlog":7,"drain_per_s":0,` +
-		`"offered":400,"bad":12}},{"what":"stall","on":"edge","params":{"way":"both"},"begin_ms":0,"begun_ms":0,` +
+		`"offered":400,"bad":12,` +
+		`"burn":3,"budget_used":1.2,"amplification":1.2,` +
+		`"sent":{"before":{"due":1000,"messages":2,"redelivered":0,"requests":0.5},` +
+		`"during":{"due":400,"messages":2,"redelivered":0.25,"requests":0.75}}}},` +
+		`{"what":"stall","on":"edge","params":{"way":"both"},"begin_ms":0,"begun_ms":0,` +
 		`"heal_ms":0,"healed_ms":0,"absent":true,"effect":""}]`
 	if diff := cmp.Diff(want, string(got[1])); diff != "" {
 		t.Errorf("faults differ:\n%s", diff)

@@ -30,6 +30,8 @@ type HistoryHeader struct {
 	Warmup     time.Duration `json:"warmup_ns"`
 
 	Subscribers int `json:"subscribers,omitempty"` // who want to hear of every command
+
+	Broker string `json:"broker,omitempty"` // by name; empty for flows without one
 }
 
 // A HistoryEnd is what is only known at the end of a cell.
@@ -65,7 +67,7 @@ type historyWriter struct {
 func newHistoryWriter(config CellConfig) *historyWriter {
 	c := config.Cell
 	h := &historyWriter{out: bufio.NewWriterSize(config.History, historyBuffer), origin: config.Origin}
-	header := HistoryHeader{HistorySchema, c.ID, c.Promise, c.Idempotent, config.Origin, c.Load.Warmup, 0}
+	header := HistoryHeader{HistorySchema, c.ID, c.Promise, c.Idempotent, config.Origin, c.Load.Warmup, 0, c.Broker}
 	if c.Heard != nil {
 		header.Subscribers = c.Heard.Subscribers
 	}

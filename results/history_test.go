@@ -41,7 +41,7 @@ func someHistory(t testing.TB) (string, []HistoryEvent) {
 		case e.Stray != nil:
 			r.Stray(*e.Stray)
 		case e.Redelivered != nil:
-			r.Redelivered(*e.Redelivered)
+			r.Redelivered(*e.Redelivered, 0)
 		case e.Heard != nil:
 			r.Heard(e.Heard.Op, e.Heard.Subscriber, origin)
 		case e.Applied != nil:

@@ -18,6 +18,9 @@ type Outcome struct {
 	Kind     Kind
 	Key      uint32
 	Urgent   bool // the client would have it done before what is not
+	Bulk     bool // its payload is a large one, where a few are
+	Beside   bool // a large one was under way when this one started, which is not
+	Instead  bool // it was due to be large, and is not, since another was under way
 	Status   Status
 	Class    string // why it is not ok, from a short closed list
 	Due      time.Duration
@@ -50,6 +53,11 @@ type Applied struct {
 	At       time.Duration
 	Instance int
 	Corrupt  bool // the payload that arrived is not the one that was sent
+
+	// When the first and the last byte of the payload were there; zero where nobody
+	// looks at that.
+	FirstByte, LastByte time.Duration
+
 	Repeated bool // it had been done before and was not done again; the rest but Op, At and Instance is empty
 	Refused  bool // the service said no: nothing was applied, and the rest but At and Instance is empty
 }

@@ -2,12 +2,15 @@ package results
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path"
+	"runtime"
+	"sync"
 	"time"
 )
 
@@ -31,47 +34,93 @@ func Read(dir string) (*Run, error) {
 // ReadRoot is Read for a directory that is open.
 func ReadRoot(root *os.Root) (*Run, error) {
 	var run Run
-	if err := readJSON(root, runFile, &run); err != nil {
-		if absent(err) {
-			return nil, fmt.Errorf("%s holds no run: it has no %s", root.Name(), runFile)
-		}
+	if err := readRun(root, &run); err != nil {
 		return nil, err
 	}
-	if run.Schema != RunSchema {
-		return nil, fmt.Errorf("read %s: schema is %q; this flowbench reads %q", runFile, run.Schema, RunSchema)
+	cells := make([]*Cell, len(run.CellIDs))
+	errs := make([]error, len(run.CellIDs))
+	var all sync.WaitGroup
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0)) // most of it is inflating histograms
+	for i, id := range run.CellIDs {
+		turns <- struct{}{}
+		all.Go(func() {
+			cells[i], errs[i] = readCell(root, id)
+			<-turns
+		})
 	}
-	for _, id := range run.CellIDs {
-		var c Cell
-		err := readJSON(root, path.Join(cellsDir, id+".json"), &c)
-		if absent(err) {
-			continue
+	all.Wait()
+	for i, c := range cells {
+		if errs[i] != nil {
+			return nil, errs[i]
 		}
-		if err == nil {
-			err = c.readSeconds(root)
+		if c != nil {
+			run.Cells = append(run.Cells, c)
 		}
-		if err != nil {
-			return nil, err
-		}
-		if !c.Finished && c.Counts.Due == 0 {
-			c.fromSeconds()
-			c.Judge()
-		}
-		run.Cells = append(run.Cells, &c)
 	}
 	return &run, nil
 }
 
+// readCell returns a cell of a run, or nil if it had not begun.
+func readCell(root *os.Root, id string) (*Cell, error) {
+	var c Cell
+	err := readJSON(root, path.Join(cellsDir, id+".json"), &c)
+	if absent(err) {
+		return nil, nil
+	}
+	if err == nil {
+		err = c.readSeconds(root)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !c.Finished && c.Counts.Due == 0 {
+		c.fromSeconds()
+		c.Judge()
+	}
+	return &c, nil
+}
+
+// readRun reads what a run directory says of the run as a whole.
+func readRun(root *os.Root, run *Run) error {
+	if err := readJSON(root, runFile, run); err != nil {
+		if absent(err) {
+			return fmt.Errorf("%s holds no run: it has no %s", root.Name(), runFile)
+		}
+		return err
+	}
+	if run.Schema != RunSchema {
+		return fmt.Errorf("read %s: schema is %q; this flowbench reads %q", runFile, run.Schema, RunSchema)
+	}
+	return nil
+}
+
+// openRegular opens a file for reading, if it is one: to open a pipe may wait for
+// ever, and run directories come from anywhere.
+func openRegular(root *os.Root, name string) (*os.File, error) {
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
+	return root.Open(name)
+}
+
 func readJSON(root *os.Root, name string, v any) error {
-	f, err := root.Open(name)
+	f, err := openRegular(root, name)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
 	defer f.Close() // nothing was written, so closing has nothing to say
-	b, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
+	var b bytes.Buffer
+	if info, err := f.Stat(); err == nil { // a cell of ten minutes is nearly a megabyte
+		b.Grow(int(min(info.Size(), maxFile)) + bytes.MinRead)
+	}
+	if _, err := b.ReadFrom(io.LimitReader(f, maxFile)); err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	if err := json.Unmarshal(b, v); err != nil {
+	if err := json.Unmarshal(b.Bytes(), v); err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
 	return nil
@@ -81,7 +130,7 @@ func readJSON(root *os.Root, name string, v any) error {
 // writer was killed in the middle of it.
 func (c *Cell) readSeconds(root *os.Root) error {
 	name := path.Join(cellsDir, c.ID+".jsonl")
-	f, err := root.Open(name)
+	f, err := openRegular(root, name)
 	if err != nil {
 		if absent(err) {
 			return nil
@@ -92,24 +141,41 @@ func (c *Cell) readSeconds(root *os.Root) error {
 	var torn error
 	lines := bufio.NewScanner(f)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
+	hists := newDecoder()
 	for n := 1; lines.Scan(); n++ {
 		if torn != nil {
 			return torn
 		}
-		var l line
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+		if err := c.readLine(lines.Bytes(), hists); err != nil {
 			torn = fmt.Errorf("read %s:%d: %w", name, n, err)
-			continue
-		}
-		if l.Second != nil {
-			c.Seconds = append(c.Seconds, *l.Second)
-		}
-		if l.Event != nil {
-			c.Events = append(c.Events, *l.Event)
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
+	}
+	return nil
+}
+
+// readLine reads a second or an event of c.
+func (c *Cell) readLine(b []byte, hists *decoder) error {
+	var l writtenLine
+	if err := json.Unmarshal(b, &l); err != nil {
+		return err
+	}
+	if l.Second != nil {
+		s := l.Second.Second
+		s.Hists = make(map[string]*Hist, len(l.Second.Hists))
+		for name, text := range l.Second.Hists {
+			h, err := hists.decode(text)
+			if err != nil {
+				return err
+			}
+			s.Hists[name] = h
+		}
+		c.Seconds = append(c.Seconds, s)
+	}
+	if l.Event != nil {
+		c.Events = append(c.Events, *l.Event)
 	}
 	return nil
 }

@@ -37,6 +37,8 @@ type CellRecorder struct {
 	history  *historyWriter    // nil unless the cell keeps one
 	err      error
 	live     Live
+	active   Active
+	carried  carriedTally
 }
 
 // A CellConfig is what a recorder must know of its cell.
@@ -102,6 +104,9 @@ func NewCellRecorder(config CellConfig) *CellRecorder {
 		encoder: newEncoder(),
 	}
 	r.account = newAccount(&r.issued, r.join)
+	if c.Broker != "" {
+		r.account.copies = make(map[uint64]int32)
+	}
 	if config.Faults {
 		r.line = newTimelineRecorder(config.Origin)
 		r.account.recent = &recent{}
@@ -113,6 +118,9 @@ func NewCellRecorder(config CellConfig) *CellRecorder {
 	}
 	if c.Heard != nil {
 		r.audience = newAudience(c.Heard)
+	}
+	if c.Payloads != nil {
+		c.Payloads.FirstByte, c.Payloads.LastByte = NewHist(), NewHist()
 	}
 	return r
 }
@@ -140,6 +148,7 @@ func (r *CellRecorder) Event(e Event) {
 		r.cell.Events = r.cell.Events[:maxEvents]
 		return
 	}
+	r.active.take(e)
 	r.writeLine(line{Event: &e})
 	r.flush() // events are what a reader of a crashed run looks for first
 }
@@ -157,12 +166,26 @@ func (r *CellRecorder) Stray(op uint64) {
 }
 
 // Redelivered takes a request that reached a service and that had reached one
-// before, as the broker says.
-func (r *CellRecorder) Redelivered(op uint64) {
+// before, as the broker says, at a time on the runtime's clock.
+func (r *CellRecorder) Redelivered(op uint64, at time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.line != nil {
+		r.line.count(&r.line.line.Redelivered, at)
+	}
 	r.history.redelivered(op)
 	r.account.saw(op, classRedelivered)
+}
+
+// Sent takes how many messages and requests have been sent until now, a time on
+// the runtime's clock, by counters that only grow. In a cell with faults it is to
+// be called when the load begins and at the end of every [BinWidth] of it.
+func (r *CellRecorder) Sent(now time.Duration, messages, requests int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.line != nil {
+		r.line.meters(meterReading{at: now, messages: messages, requests: requests})
+	}
 }
 
 // FaultHealed takes when a fault began to be undone, since the load began, as in
@@ -208,12 +231,16 @@ func (r *CellRecorder) Collect(now time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gather()
-	complete := int((now - r.config.Origin - r.cell.Load.Timeout - time.Second) / time.Second)
+	patience := r.cell.Load.Timeout
+	if b := r.cell.Bulk; b != nil {
+		patience = max(patience, b.Timeout)
+	}
+	complete := int((now - r.config.Origin - patience - time.Second) / time.Second)
 	for r.closed < complete {
 		r.closeSecond()
 	}
 	if r.line != nil {
-		r.line.closeTails(now - r.cell.Load.Timeout - time.Second)
+		r.line.closeTails(now - patience - time.Second)
 	}
 }
 
@@ -222,6 +249,9 @@ func (r *CellRecorder) gather() {
 	for i := range r.service {
 		for _, a := range r.service[i].take() {
 			r.history.applied(a)
+			if a.Corrupt && r.cell.Payloads != nil {
+				r.cell.Payloads.Corrupt++
+			}
 			r.account.apply(a)
 			if !a.Refused && !a.Repeated && a.Instance >= 0 && a.Instance < len(r.cell.Served) {
 				r.cell.Served[a.Instance]++
@@ -251,6 +281,7 @@ func (r *CellRecorder) outcome(o Outcome) {
 		if o.Class != "" {
 			r.cell.Classes[o.Class]++
 		}
+		r.cell.Bulk.count(o)
 	} else {
 		r.cell.WarmupOps.add(o.Status)
 	}
@@ -259,13 +290,16 @@ func (r *CellRecorder) outcome(o Outcome) {
 	}
 	lag := o.Started - o.Due
 	s.hist(lagHist).Record(lag)
+	r.live.lag(lag)
 	if measured {
 		r.cell.SendLag.Record(lag)
 	}
 	if o.Status == OK {
 		r.latency(s, o, AcceptedStage, o.Accepted)
 		r.latency(s, o, AnsweredStage, o.Answered)
-		r.live.note(o)
+		if !o.Bulk {
+			r.live.note(o)
+		}
 		if measured && o.Kind == Query {
 			r.cell.Stale.Accepted.read(o.Read&AfterAccepted != 0, o.Read&StaleAccepted != 0)
 			r.cell.Stale.Answered.read(o.Read&AfterAnswered != 0, o.Read&StaleAnswered != 0)
@@ -285,6 +319,9 @@ func (r *CellRecorder) join(o Outcome, a Applied) {
 	if o.Status == OK {
 		r.latency(r.secondOf(o.Due), o, AppliedStage, a.At)
 		if r.measured(o.Due) {
+			if !o.Bulk {
+				r.cell.Payloads.arrived(o, a)
+			}
 			r.cell.Stale.Accepted.command(o.Accepted, a.At)
 			r.cell.Stale.Answered.command(o.Answered, a.At)
 		}
@@ -314,12 +351,20 @@ func (s *StaleAfter) read(after, stale bool) {
 	}
 }
 
-// latency records that o reached stage at the given time, if it did.
+// latency records that o reached stage at the given time, if it did. Operations
+// with a large payload have histograms of their own: among the others they would
+// be a tail that no small one ever saw.
 func (r *CellRecorder) latency(s *openSecond, o Outcome, stage Stage, at time.Duration) {
 	if at == 0 {
 		return
 	}
 	d := at - o.Due
+	if r.measured(o.Due) {
+		r.cell.Bulk.record(o, stage, d)
+	}
+	if o.Bulk {
+		return
+	}
 	s.hist(histIndex(o.Kind, stage)).Record(d)
 	if !r.measured(o.Due) {
 		return
@@ -359,6 +404,7 @@ func (r *CellRecorder) Close() error {
 	}
 	r.account.close()
 	r.closeHeard()
+	r.closePayloads()
 	r.cell.Accounting = r.account.sums
 	if r.line != nil {
 		r.cell.Timeline = r.line.close()
@@ -368,36 +414,6 @@ func (r *CellRecorder) Close() error {
 	r.keep(r.history.close(r.cell, r.issued.Load()))
 	r.flush()
 	return r.err
-}
-
-// Live returns how the cell is doing, for progress displays. The histogram in
-// it belongs to the caller.
-func (r *CellRecorder) Live() Live {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	l := r.live
-	l.Counts, l.Warmup = r.cell.Counts, r.cell.WarmupOps
-	r.live = Live{}
-	return l
-}
-
-// Live is how a cell is doing: counts since its beginning, and the latency of
-// answered operations, or of accepted ones that expect no answer, since the
-// last look.
-type Live struct {
-	Counts, Warmup Counts
-	Latency        *Hist // nil where nothing has ended
-}
-
-func (l *Live) note(o Outcome) {
-	last := max(o.Answered, o.Accepted)
-	if last == 0 {
-		return // handed over; nobody says when it arrived
-	}
-	if l.Latency == nil {
-		l.Latency = newCoarseHist()
-	}
-	l.Latency.Record(last - o.Due)
 }
 
 // An openSecond is a second that operations may still be added to.
@@ -412,7 +428,7 @@ func histIndex(k Kind, s Stage) int { return int(k)*int(numStages) + int(s) }
 
 func (s *openSecond) hist(i int) *Hist {
 	if s.hists[i] == nil {
-		s.hists[i] = newCoarseHist()
+		s.hists[i] = NewCoarseHist()
 	}
 	return s.hists[i]
 }
@@ -457,9 +473,7 @@ func (r *CellRecorder) closeSecond() {
 	if h := s.hists[lagHist]; h != nil && h.N() > 0 {
 		sec.Hists["send_lag"] = r.encode(h)
 	}
-	r.writeLine(struct {
-		Second writtenSecond `json:"second"`
-	}{sec})
+	r.writeLine(writtenLine{Second: &sec})
 	r.flush()
 	r.closed++
 	s.counts = Counts{}
@@ -487,6 +501,12 @@ func (r *CellRecorder) encode(h *Hist) string {
 type line struct {
 	Second *Second `json:"second,omitempty"`
 	Event  *Event  `json:"event,omitempty"`
+}
+
+// A writtenLine is a [line] with the histograms of its second encoded.
+type writtenLine struct {
+	Second *writtenSecond `json:"second,omitempty"`
+	Event  *Event         `json:"event,omitempty"`
 }
 
 func (r *CellRecorder) writeLine(l any) {

@@ -7,19 +7,20 @@ import (
 	"time"
 )
 
-// What a recovery is judged by. The figures are printed in docs/results.md.
+// What a recovery is judged by. Reports and docs/results.md print these figures.
 const (
-	detectFactor  = 4    // of the base's p99, beyond which an operation shows the fault
-	downShare     = 0.5  // of what was due; with less a bin counts as down
-	wellShare     = 0.99 // of what was due that must end ok for a tail to be well
-	wellFactor    = 1.5  // of the base's p99 that the p99 of a tail may be
-	wellFloor     = 2 * time.Millisecond
-	wellInARow    = 5    // tails
-	downCount     = 20   // operations that are expected in what is called down or not
-	backlogShare  = 0.01 // of the peak, below which a backlog counts as gone
-	driftLimit    = 0.10 // between the halves of the base
-	minBase       = 1000 // operations, for a p99 to compare with
-	beforeBacklog = time.Second
+	DetectFactor  = 4    // of the base's p99, beyond which an operation shows the fault
+	DownShare     = 0.5  // of what was due; with less a bin counts as down
+	WellShare     = 0.99 // of what was due that must end ok for a tail to be well; the rest is the error budget
+	WellFactor    = 1.5  // of the base's p99 that the p99 of a tail may be
+	WellFloor     = 2 * time.Millisecond
+	WellInARow    = 5    // tails
+	DownCount     = 20   // operations that are expected in what is called down or not
+	BacklogShare  = 0.01 // of the peak, below which a backlog counts as gone
+	BacklogBefore = time.Second
+	DriftLimit    = 0.10 // between the halves of the base
+	MinBase       = 1000 // operations, for a p99 to compare with
+	MinShare      = 100  // operations, of which one is the error budget, for what is counted per operation
 )
 
 // recovery returns what a fault did, as the timeline shows it. warmup is the
@@ -42,6 +43,7 @@ func (l *Timeline) recovery(f Fault, from time.Duration, events []Event) *Recove
 	l.backlog(r, f)
 	due, ok := sum(l.Due, f.Begin, until), sum(l.OK, f.Begin, until)
 	r.Offered, r.Bad = due, due-ok
+	r.Traffic = l.traffic(from, f.Begin, until)
 	return r
 }
 
@@ -84,16 +86,16 @@ func (l *Timeline) base(r *Recovery, from, to time.Duration) {
 	half := from + (to-from)/2
 	first, second := sum(l.OK, from, half), sum(l.OK, half, to)
 	switch drift := float64(second-first) / float64(max(first, 1)); {
-	case n < minBase:
-		r.Unsteady = fmt.Sprintf("only %d operations were before the fault; a p99 to compare with wants %d", n, minBase)
-	case drift > driftLimit || drift < -driftLimit:
+	case n < MinBase:
+		r.Unsteady = fmt.Sprintf("only %d operations were before the fault; a p99 to compare with wants %d", n, MinBase)
+	case drift > DriftLimit || drift < -DriftLimit:
 		r.Unsteady = fmt.Sprintf("the rate changed by %.0f %% before the fault", 100*drift)
 	}
 }
 
 // detect finds out when the fault showed.
 func (l *Timeline) detect(r *Recovery, f Fault, until time.Duration, events []Event) {
-	limit := max(detectFactor*r.BaseP99, wellFloor)
+	limit := max(DetectFactor*r.BaseP99, WellFloor)
 	for i := int(f.Begin / BinWidth); i < min(len(l.Bad), int(until/BinWidth)+1); i++ {
 		if l.Bad[i] > 0 || l.Slowest[i] > limit {
 			r.Detect = Moment{max(0, time.Duration(i+1)*BinWidth-f.Begin), true}
@@ -114,7 +116,7 @@ func (l *Timeline) outage(r *Recovery, f Fault, until time.Duration) {
 	end := min(time.Duration(len(l.Due))*BinWidth, until)
 	due, done := bins(l.Due, BinWidth, f.Begin, end), bins(l.Done, BinWidth, f.Begin, end)
 	perBin := r.BasePerS * BinWidth.Seconds()
-	together := int(max(1, math.Ceil(downCount/perBin)))
+	together := int(max(1, math.Ceil(DownCount/perBin)))
 	var gap time.Duration
 	var n, looked int
 	for i := range done {
@@ -123,7 +125,7 @@ func (l *Timeline) outage(r *Recovery, f Fault, until time.Duration) {
 		}
 		n += int(done[i])
 		if looked++; looked == together {
-			if float64(n) < downShare*perBin*float64(together) {
+			if float64(n) < DownShare*perBin*float64(together) {
 				r.Down += time.Duration(together) * BinWidth
 			}
 			n, looked = 0, 0
@@ -137,7 +139,7 @@ func (l *Timeline) outage(r *Recovery, f Fault, until time.Duration) {
 
 // recover finds the first tails in a row that are well.
 func (l *Timeline) recover(r *Recovery, f Fault) {
-	limit := max(time.Duration(wellFactor*float64(r.BaseP99)), r.BaseP99+wellFloor, r.Worst)
+	limit := max(time.Duration(WellFactor*float64(r.BaseP99)), r.BaseP99+WellFloor, r.Worst)
 	inARow := 0
 	for i := int((f.Heal + TailWidth - 1) / TailWidth); ; i++ {
 		at := time.Duration(i) * TailWidth
@@ -146,12 +148,12 @@ func (l *Timeline) recover(r *Recovery, f Fault) {
 			r.Within = max(0, at-f.Heal)
 			return
 		}
-		well := float64(sum(l.OK, at, at+TailWidth)) >= wellShare*float64(due) && l.P99[i] <= limit
+		well := float64(sum(l.OK, at, at+TailWidth)) >= WellShare*float64(due) && l.P99[i] <= limit
 		if inARow++; !well {
 			inARow = 0
 		}
-		if inARow == wellInARow && !r.Recover.Seen {
-			first := at - (wellInARow-1)*TailWidth
+		if inARow == WellInARow && !r.Recover.Seen {
+			first := at - (WellInARow-1)*TailWidth
 			r.Recover = Moment{max(0, first-f.Heal), true}
 		}
 	}
@@ -160,7 +162,7 @@ func (l *Timeline) recover(r *Recovery, f Fault) {
 // backlog follows the commands that were acknowledged and not yet applied.
 func (l *Timeline) backlog(r *Recovery, f Fault) {
 	var depth, usual int64
-	from, begin, heal := int((f.Begin-beforeBacklog)/BinWidth), int(f.Begin/BinWidth), int(f.Heal/BinWidth)
+	from, begin, heal := int((f.Begin-BacklogBefore)/BinWidth), int(f.Begin/BinWidth), int(f.Heal/BinWidth)
 	peak := 0
 	depths := make([]int64, len(l.Told))
 	for i := range l.Told {
@@ -173,7 +175,7 @@ func (l *Timeline) backlog(r *Recovery, f Fault) {
 			r.Backlog, peak = depth, i
 		}
 	}
-	limit := max(usual, int64(backlogShare*float64(r.Backlog)))
+	limit := max(usual, int64(BacklogShare*float64(r.Backlog)))
 	for i := max(heal, peak); i < len(depths); i++ {
 		if depths[i] > limit {
 			continue
@@ -199,9 +201,12 @@ func (c *Cell) recoveries() {
 			continue
 		}
 		f.Recovery = c.Timeline.recovery(*f, from, c.Events)
+		if f.Recovery != nil {
+			f.Recovery.Measured = c.Counts.Due
+		}
 		if i+1 < len(c.Faults) && f.Recovery != nil && c.Faults[i+1].Begin >= f.Healed {
-			next := f.Heal + f.Recovery.Recover.After + wellInARow*TailWidth
-			if f.Recovery.Recover.Seen && c.Faults[i+1].Begin-next >= TailWidth*wellInARow {
+			next := f.Heal + f.Recovery.Recover.After + WellInARow*TailWidth
+			if f.Recovery.Recover.Seen && c.Faults[i+1].Begin-next >= TailWidth*WellInARow {
 				from = next
 			}
 		}

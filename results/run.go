@@ -21,9 +21,24 @@ type Run struct {
 	Command  []string          `json:"command"`  // to run it again; without credentials
 	CellIDs  []string          `json:"cells"`    // of the plan, in its order
 
+	// Repeats says how often each cell was to run; 0 or 1 means once. The ids of
+	// cells that run more often end in -r and the number of the repeat.
+	Repeats int `json:"repeats,omitempty"`
+
+	// LeftOut are cells that the scenario would have had and that cannot be, each by
+	// its id and with the reason.
+	LeftOut []string `json:"left_out,omitempty"`
+
 	// Simulated says that the run was in virtual time: its brokers and edges are
 	// models, and its numbers tell about the flows and nothing about products.
 	Simulated bool `json:"simulated,omitempty"`
+
+	// Expectations are what was stated about the run, and what became of it.
+	Expectations []Expectation `json:"expectations,omitempty"`
+
+	// Steps are how a command and a query go in each flow: flow, then kind, then the
+	// steps in their order. Runs of older programs have none.
+	Steps map[string]map[string][]Step `json:"steps,omitempty"`
 
 	Cells []*Cell `json:"-"` // those that began, in the order of the plan
 }
@@ -41,6 +56,8 @@ type Host struct {
 // A Cell is what happened in one cell of the plan.
 type Cell struct {
 	ID      string `json:"id"`
+	Of      string `json:"of,omitempty"`     // the id that all repeats of the cell have in common
+	Repeat  int    `json:"repeat,omitempty"` // which of them this is, from 1; 0 if there is but one
 	Flow    string `json:"flow"`
 	Broker  string `json:"broker,omitempty"` // empty for flows without a broker
 	Edge    string `json:"edge,omitempty"`
@@ -66,13 +83,15 @@ type Cell struct {
 	Accounting Accounting       `json:"accounting"`
 	Stale      Stale            `json:"stale"`
 	Heard      *Heard           `json:"heard,omitempty"`      // nil where nobody but the client hears of commands
+	Payloads   *Payloads        `json:"payloads,omitempty"`   // nil where nobody looks at when payloads arrive
 	Served     []int64          `json:"served,omitempty"`     // commands applied by each instance
 	FrontEnds  []int64          `json:"front_ends,omitempty"` // calls that came to each, where there are several
 	Cost       Cost             `json:"cost"`
 	Pressure   Pressure         `json:"pressure"`
 
 	// Latency from due, of the operations that were due in the measured time and
-	// ended ok: kind, then stage. A stage that no operation reached is absent.
+	// ended ok: kind, then stage. A stage that no operation reached is absent. Those
+	// with a large payload are not among them; see [Bulk].
 	Latency map[string]map[string]*Hist `json:"latency"`
 	SendLag *Hist                       `json:"send_lag"` // started − due, of those that started in the measured time
 	Canary  *Hist                       `json:"canary"`   // how late a goroutine woke from sleeping 1 ms
@@ -91,14 +110,31 @@ type Cell struct {
 
 	Urgency *Urgency `json:"urgency,omitempty"` // the latency split; nil where no operation is urgent
 
+	Use   *Use   `json:"use,omitempty"`   // nil where it was not measured to its end
+	Sweep *Sweep `json:"sweep,omitempty"` // nil where the load kept to its rate; else the figures are of one trial
+
+	Bulk *Bulk `json:"bulk,omitempty"` // small operations beside large ones; nil where all payloads are alike
+
+	// Running says that the cell is under way, so that it is neither valid nor not. Nobody
+	// who reads a run knows; whoever shows one that goes on says so.
+	Running bool `json:"-"`
+
+	// Observations are the repeats that a merged cell is made of, in their order; see
+	// [Run.Merged]. Other cells have none.
+	Observations []*Cell `json:"-"`
+	Hops         *Hops   `json:"hops,omitempty"` // where the time went; nil in runs of older programs
+
 	Seconds []Second `json:"-"` // by due time; see Second
 	Events  []Event  `json:"-"`
 }
 
 // Load is the load of a cell, as far as reports speak of it.
 type Load struct {
-	Arrivals     string        `json:"arrivals"` // constant, poisson, closed
-	RatePerS     float64       `json:"rate_per_s,omitempty"`
+	Arrivals     string        `json:"arrivals"`             // constant, poisson, replay, closed
+	RatePerS     float64       `json:"rate_per_s,omitempty"` // its mean over the measured time
+	ShapeKind    string        `json:"shape_kind,omitempty"` // ramp, steps, spike, sine
+	Shape        string        `json:"shape,omitempty"`      // how the rate changes, in words; empty if it does not
+	Rates        []RatePoint   `json:"rates,omitempty"`      // likewise, as a line over time
 	Users        int           `json:"users,omitempty"`
 	ThinkTime    time.Duration `json:"think_time_ns,omitempty"`
 	Clients      int           `json:"clients"`
@@ -108,6 +144,16 @@ type Load struct {
 	Timeout      time.Duration `json:"timeout_ns"`
 	Warmup       time.Duration `json:"warmup_ns"`
 	Measured     time.Duration `json:"measured_ns"`
+
+	// Repeats says how many repeats Measured is the sum of, in a merged cell.
+	Repeats int `json:"repeats,omitempty"`
+}
+
+// A RatePoint is a point of the line that a rate takes over time. Between two points
+// it changes evenly.
+type RatePoint struct {
+	AtS  float64 `json:"at_s"` // seconds since the load began
+	PerS float64 `json:"per_s"`
 }
 
 // Open reports whether operations arrive on a schedule, whatever becomes of the
@@ -210,6 +256,11 @@ type Accounting struct {
 	Repeated   int64 `json:"repeated"`   // came again, and an idempotent service did not do them again
 	// Requests that reached a service again by the broker's own word, queries included.
 	Redelivered int64 `json:"redelivered"`
+	// Commands that were applied, or repeated, more often than the broker says that it
+	// delivered them again: it had them twice. Always 0 where there is no broker. A
+	// redelivery to an instance that crashed before the work hides one copy, so this is
+	// a lower bound.
+	StoredTwice int64 `json:"stored_twice"`
 	// Applied after one of the same key that was started only when this one had been acknowledged.
 	Reordered int64 `json:"reordered"`
 	// Applied or answered and never attempted, or with other bytes than were sent.
@@ -251,6 +302,8 @@ type Cost struct {
 	BrokerBytes      *float64 `json:"broker_bytes,omitempty"`      // both ways, on all connections, protocol included
 	HTTPRequests     *float64 `json:"http_requests,omitempty"`     // calls over the edge; polls and hops included
 	HTTPBytes        *float64 `json:"http_bytes,omitempty"`        // both ways, on all connections, headers included
+	StoreRequests    *float64 `json:"store_requests,omitempty"`    // objects put, got and deleted
+	StoreBytes       *float64 `json:"store_bytes,omitempty"`       // both ways, on all connections to the store
 	// CPU time of the flowbench process, generator included.
 	CPUus *float64 `json:"cpu_us,omitempty"`
 }
@@ -285,7 +338,7 @@ func (s Second) Merged(st Stage) *Hist {
 	for _, k := range Kinds() {
 		if h := s.Hist(k, st); h != nil && h.N() > 0 {
 			if all == nil {
-				all = newCoarseHist()
+				all = NewCoarseHist()
 			}
 			all.Merge(h)
 		}

@@ -11,6 +11,8 @@ type Summary struct {
 	Schema string        `json:"schema"`
 	Run    SummaryRun    `json:"run"`
 	Cells  []SummaryCell `json:"cells"`
+
+	Expectations []Expectation `json:"expectations,omitempty"`
 }
 
 // A SummaryRun says which run it is.
@@ -59,11 +61,38 @@ type SummaryCell struct {
 	CostPerOp    Cost                                 `json:"cost_per_op"`
 	Stale        SummaryStale                         `json:"stale"`
 	Heard        *SummaryHeard                        `json:"heard,omitempty"`
+	Payloads     *SummaryPayloads                     `json:"payloads,omitempty"`
 	Pressure     Pressure                             `json:"pressure"`
 	Served       []int64                              `json:"served,omitempty"`
 	Urgency      *SummaryUrgency                      `json:"urgency,omitempty"`
+	Bulk         *SummaryBulk                         `json:"bulk,omitempty"`
 	FrontEnds    []int64                              `json:"front_ends,omitempty"`
+	Hops         *SummaryHops                         `json:"hops,omitempty"`
+	Use          *Use                                 `json:"use,omitempty"`
+	Shape        string                               `json:"shape,omitempty"`
+	Rates        []RatePoint                          `json:"rates,omitempty"`
+	Sweep        *SummarySweep                        `json:"sweep,omitempty"`
 	Faults       []SummaryFault                       `json:"faults,omitempty"`
+	// Repeats are what each repeat measured, where there were several; all else is of
+	// all of them together.
+	Repeats []SummaryRepeat `json:"repeats,omitempty"`
+}
+
+// A SummaryRepeat is one repeat of a cell in figures.
+type SummaryRepeat struct {
+	Repeat       int                                  `json:"repeat"` // from 1
+	Valid        bool                                 `json:"valid"`
+	AchievedPerS float64                              `json:"achieved_per_s"`
+	Counts       Counts                               `json:"counts"`
+	Accounting   Accounting                           `json:"accounting"`
+	LatencyUS    map[string]map[string]SummaryLatency `json:"latency_us"`
+	CostPerOp    Cost                                 `json:"cost_per_op"`
+}
+
+func (c *Cell) summaryRepeat() SummaryRepeat {
+	return SummaryRepeat{
+		c.Repeat, c.Valid, c.AchievedPerS(), c.Counts, c.Accounting, summarizeKinds(c.LatencyOf), c.Cost,
+	}
 }
 
 // A SummaryWindow is a [Window] in figures.
@@ -125,13 +154,19 @@ type SummaryLatency struct {
 
 // Summary returns r in figures.
 func (r *Run) Summary() Summary {
+	r = r.Merged()
 	s := Summary{Schema: SummarySchema, Cells: []SummaryCell{}, Run: SummaryRun{
 		ID: r.ID, Scenario: r.Scenario, Question: r.Question, Seed: r.Seed, Started: r.Started,
 		Simulated: r.Simulated, Finished: r.Finished,
 		Host: r.Host, Versions: r.Versions,
 	}}
+	s.Expectations = r.Expectations
 	for _, c := range r.Cells {
 		s.Cells = append(s.Cells, c.summary())
+		for _, o := range c.Observations {
+			last := &s.Cells[len(s.Cells)-1]
+			last.Repeats = append(last.Repeats, o.summaryRepeat())
+		}
 	}
 	return s
 }
@@ -146,14 +181,15 @@ func (c *Cell) summary() SummaryCell {
 		Finished: c.Finished, Valid: c.Valid, Why: c.Why, Warnings: c.Warnings, Load: load,
 		OfferedPerS: c.OfferedPerS(), AchievedPerS: c.AchievedPerS(), Promise: c.Promise, Guarantees: c.Guarantees,
 		Counts: c.Counts, Warmup: c.WarmupOps, Classes: c.Classes, Accounting: c.Accounting,
-		LatencyUS: make(
-			map[string]map[string]SummaryLatency,
-		), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
+		LatencyUS: summarizeKinds(c.LatencyOf), SendLagUS: summarize(c.SendLag), CanaryUS: summarize(c.Canary),
 		Idempotent: c.Idempotent, Verdict: c.Verdict, Broken: c.Broken, Windows: c.summaryWindows(),
 		CostPerOp: c.Cost, Pressure: c.Pressure, Served: c.Served, FrontEnds: c.FrontEnds,
-		Urgency: c.Urgency.summary(),
-		Stale:   SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
-		Heard:   c.Heard.summary(), Faults: summarizeFaults(c.Faults),
+		Use: c.Use, Shape: c.Load.Shape, Rates: c.Load.Rates, Sweep: c.Sweep.summary(),
+		Urgency:  c.Urgency.summary(),
+		Bulk:     c.Bulk.summary(),
+		Stale:    SummaryStale{c.Stale.Accepted.summary(), c.Stale.Answered.summary()},
+		Payloads: c.summaryPayloads(), Hops: c.summaryHops(),
+		Heard: c.Heard.summary(), Faults: summarizeFaults(c.Faults),
 	}
 	// Programs iterate over these; an empty object is easier on them than null.
 	if s.Guarantees == nil {
@@ -164,18 +200,6 @@ func (c *Cell) summary() SummaryCell {
 	}
 	if s.Classes == nil {
 		s.Classes = make(map[string]int64)
-	}
-	for _, k := range Kinds() {
-		for _, st := range Stages() {
-			h := c.LatencyOf(k, st)
-			if h == nil {
-				continue
-			}
-			if s.LatencyUS[k.String()] == nil {
-				s.LatencyUS[k.String()] = make(map[string]SummaryLatency)
-			}
-			s.LatencyUS[k.String()][st.String()] = *summarize(h)
-		}
 	}
 	return s
 }

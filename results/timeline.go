@@ -12,6 +12,7 @@ type timelineRecorder struct {
 	tails  map[int]*Hist // of tails that operations may still be added to
 	spare  []*Hist
 	closed int // tails below have their quantile
+	read   meterReading
 }
 
 func newTimelineRecorder(origin time.Duration) *timelineRecorder {
@@ -55,6 +56,9 @@ func (r *timelineRecorder) outcome(o Outcome) {
 	r.count(&r.line.OK, o.Due)
 	end := max(o.Ended, o.Due)
 	r.count(&r.line.Done, end)
+	if o.Bulk {
+		return // it takes its time whether or not anything is wrong
+	}
 	if i, ok := r.bin(end); ok {
 		r.line.Slowest = grown(r.line.Slowest, i)
 		r.line.Slowest[i] = max(r.line.Slowest[i], end-o.Due)
@@ -67,7 +71,7 @@ func (r *timelineRecorder) outcome(o Outcome) {
 		if n := len(r.spare); n > 0 {
 			r.tails[i], r.spare = r.spare[n-1], r.spare[:n-1]
 		} else {
-			r.tails[i] = newCoarseHist()
+			r.tails[i] = NewCoarseHist()
 		}
 	}
 	r.tails[i].Record(end - o.Due)
@@ -97,6 +101,14 @@ func (r *timelineRecorder) close() *Timeline {
 			*bins = grown(*bins, n-1)
 		}
 		l.Slowest = grown(l.Slowest, n-1)
+	}
+	for _, bins := range []*[]int32{&l.Messages, &l.Redelivered, &l.Requests} {
+		switch {
+		case !r.read.taken:
+			*bins = nil
+		case n > 0:
+			*bins = grown(*bins, n-1)[:n]
+		}
 	}
 	r.closeTails(r.origin + time.Duration(n)*BinWidth + TailWidth)
 	return l

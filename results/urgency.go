@@ -75,20 +75,7 @@ func (u *Urgency) summary() *SummaryUrgency {
 		return nil
 	}
 	figures := func(urgent bool) map[string]map[string]SummaryLatency {
-		all := make(map[string]map[string]SummaryLatency)
-		for _, k := range Kinds() {
-			for _, s := range Stages() {
-				h := u.LatencyOf(urgent, k, s)
-				if h == nil {
-					continue
-				}
-				if all[k.String()] == nil {
-					all[k.String()] = make(map[string]SummaryLatency)
-				}
-				all[k.String()][s.String()] = *summarize(h)
-			}
-		}
-		return all
+		return summarizeKinds(func(k Kind, s Stage) *Hist { return u.LatencyOf(urgent, k, s) })
 	}
 	return &SummaryUrgency{Mechanism: u.Mechanism, Urgent: figures(true), Normal: figures(false)}
 }

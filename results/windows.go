@@ -99,7 +99,7 @@ func (w *windows) outcome(o Outcome) {
 	}
 	b := w.bin(w.binOf(o.Due))
 	b.ended[o.Status]++
-	if o.Status != OK {
+	if o.Status != OK || o.Bulk {
 		return
 	}
 	if o.Accepted > 0 {
@@ -145,7 +145,7 @@ func (w *Window) take(b *windowBin, width time.Duration) {
 		}
 		name := Stage(stage).String()
 		if w.Latency[name] == nil {
-			w.Latency[name] = newCoarseHist()
+			w.Latency[name] = NewCoarseHist()
 		}
 		for _, c := range buckets {
 			w.Latency[name].recordN(bucketMiddle(c.bucket), int64(c.n))

@@ -17,41 +17,66 @@ type Schedule interface {
 }
 
 // Schedule returns when the operations of an open load are due: round(rate ×
-// (warmup + duration)) of them, all within that time. The same load and seed
-// make the same schedule. A closed load has none: its users make their own, and
-// Next is never ok.
+// (warmup + duration)) of them, all within that time, where the rate may have a
+// shape. The same load and seed make the same schedule. A closed load has none: its
+// users make their own, and Next is never ok.
 func (l Load) Schedule(seed uint64) Schedule {
 	span := l.Warmup + l.Duration
-	n := uint64(math.Round(l.RatePerS * span.seconds()))
+	total := l.RatePerS * span.seconds()
+	var rates curve
+	if l.Shape != nil {
+		rates = l.curve()
+		total = rates.count(span.seconds())
+	}
+	n := uint64(math.Round(total))
 	switch l.Arrivals {
 	case Constant:
-		return &constantSchedule{rate: l.RatePerS, n: n}
+		return &constantSchedule{rate: l.RatePerS, rates: rates, span: time.Duration(span), n: n}
 	case Poisson:
-		return &poissonSchedule{seed: mix(seed ^ arrivalsRole), span: time.Duration(span), n: n}
+		return &poissonSchedule{
+			seed: mix(seed ^ arrivalsRole), span: time.Duration(span), n: n, rates: rates, total: total,
+		}
+	case Replay:
+		return l.replay()
 	default:
 		return &constantSchedule{}
 	}
 }
 
+// instant returns the time at which a curve reaches n, held within the span and not
+// before the one before it.
+func instant(rates curve, n float64, last, span time.Duration) time.Duration {
+	at := time.Duration(rates.when(n) * float64(time.Second))
+	return max(last, min(at, span-1))
+}
+
 // A constantSchedule computes every instant from its number, so that no error
 // adds up however long it runs.
 type constantSchedule struct {
-	rate float64 // per second
-	i, n uint64
+	rate  float64       // per second
+	rates curve         // nil where the rate is steady
+	span  time.Duration // of those with a curve
+	i, n  uint64
+	last  time.Duration // the latest instant of those with a curve
 }
 
 func (s *constantSchedule) Next() (time.Duration, bool) {
 	if s.i >= s.n {
 		return 0, false
 	}
-	at := time.Duration(float64(s.i) / s.rate * float64(time.Second))
+	n := float64(s.i)
 	s.i++
-	return at, true
+	if s.rates != nil {
+		s.last = instant(s.rates, n, s.last, s.span)
+		return s.last, true
+	}
+	return time.Duration(n / s.rate * float64(time.Second)), true
 }
 
 // A poissonSchedule yields n instants that are independent and uniform in the
-// span, in order: a Poisson process of which the count is known. Two runs so
-// have the same number of operations, which a process left to itself would not.
+// span, or in the integral of the rate where that has a shape, in order: a Poisson
+// process of which the count is known. Two runs so have the same number of
+// operations, which a process left to itself would not.
 //
 // With k of n drawn, the smallest of the n-k others has the rest of the span to
 // itself but for a factor that is distributed as the (n-k)-th root of a uniform
@@ -63,6 +88,9 @@ type poissonSchedule struct {
 	k, n uint64
 	rest float64       // ln(1-u) of the latest instant
 	last time.Duration // the latest instant
+
+	rates curve   // nil where the rate is steady
+	total float64 // of the curve
 }
 
 func (s *poissonSchedule) Next() (time.Duration, bool) {
@@ -71,7 +99,12 @@ func (s *poissonSchedule) Next() (time.Duration, bool) {
 	}
 	s.rest += math.Log(open01(draw(s.seed, s.k))) / float64(s.n-s.k)
 	s.k++
-	at := time.Duration(-math.Expm1(s.rest) * float64(s.span))
+	u := -math.Expm1(s.rest)
+	if s.rates != nil {
+		s.last = instant(s.rates, u*s.total, s.last, s.span)
+		return s.last, true
+	}
+	at := time.Duration(u * float64(s.span))
 	s.last = max(s.last, min(at, s.span-1))
 	return s.last, true
 }

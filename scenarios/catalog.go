@@ -13,8 +13,21 @@ type Catalog struct {
 	Flows   []flows.Spec
 	Brokers []Broker
 	Edges   []Edge
+	Stores  []Store
 	Faults  []FaultKind
 	Targets []Target // of faults
+
+	// Expectation checks a statement about the results of cells, and reports whether it
+	// concerns any of them. Where it is wrong, the error says why, and the offset at
+	// which byte. A nil function means that nothing can be expected.
+	Expectation func(statement string, cells []Cell) (concerns bool, offset int, err error)
+}
+
+// A Store is one kind of store that payloads may travel over by reference.
+type Store struct {
+	Name    string
+	Summary string // one phrase
+	Wired   bool   // parties reach it over connections that a fault can befall
 }
 
 // An Edge is one protocol between web clients and what serves them.
@@ -28,6 +41,11 @@ type Broker struct {
 	Name    string
 	Summary string // one phrase
 	Params  []Param
+
+	// MaxMessage is how many bytes a message may have, with all that goes with its
+	// body, unless somebody has set up the broker otherwise; 0 for no bound that
+	// matters.
+	MaxMessage int
 
 	// Check says what is wrong with a set of parameters each of which is allowed,
 	// and what would be right. A nil function takes them all.
@@ -63,6 +81,15 @@ func (c Catalog) brokerNames() []string {
 	names := make([]string, len(c.Brokers))
 	for i, b := range c.Brokers {
 		names[i] = b.Name
+	}
+	return names
+}
+
+// storeNames returns the names of all stores in the catalog's order.
+func (c Catalog) storeNames() []string {
+	names := make([]string, len(c.Stores))
+	for i, s := range c.Stores {
+		names[i] = s.Name
 	}
 	return names
 }

@@ -9,9 +9,6 @@ import (
 	"flowbench/flows"
 )
 
-// payloadInline is the only way there is so far for payloads to travel.
-const payloadInline = "inline"
-
 // edgeREST is the edge that flows with one use unless a scenario says otherwise.
 // Ids of cells do not mention it.
 const edgeREST = "rest"
@@ -26,7 +23,11 @@ func (s *Scenario) Plan(cat Catalog) (*Plan, error) {
 	b.flows()
 	b.brokers()
 	b.edges()
+	b.stores()
 	b.faults()
+	if t := s.Load.Trace; t != nil && t.instant == nil {
+		b.add(b.place(traceFile), "the trace %s has not been read; want its text before the plan", quote(t.File))
+	}
 	if err := b.err(); err != nil {
 		return nil, err
 	}
@@ -36,7 +37,19 @@ func (s *Scenario) Plan(cat Catalog) (*Plan, error) {
 	if err := b.err(); err != nil {
 		return nil, err
 	}
-	return &Plan{Scenario: s.Name, Question: s.Question, Source: s.source, Seed: s.Seed, Cells: b.list}, nil
+	expect := b.expectations()
+	if err := b.err(); err != nil {
+		return nil, err
+	}
+	if len(b.list) == 0 {
+		b.add(b.place(modesPath), "no payload can travel in any of the ways that are asked for: %s", b.left[0])
+		return nil, b.err()
+	}
+	return &Plan{
+		Scenario: s.Name, Question: s.Question, Source: s.source, Seed: s.Seed,
+		Repeat: s.Repeat, Cells: repeated(b.list, s.Repeat, s.Seed), LeftOut: b.left,
+		Expect: expect,
+	}, nil
 }
 
 // A planner is a plan in the making.
@@ -48,6 +61,7 @@ type planner struct {
 	choices []brokerUse  // of the scenario's brokers
 	decided []Fault      // the scenario's, with all their parameters
 	list    []Cell
+	left    []string // cells that cannot be, and why
 }
 
 // A brokerUse is a broker with all its parameters decided.
@@ -83,8 +97,6 @@ func (b *planner) flows() {
 		f := b.cat.Flows[j]
 		b.specs = append(b.specs, f)
 		switch {
-		case f.Uses.Has(flows.UsesStore):
-			b.add(at, "flow %s uses a store, which a scenario cannot name yet; want another flow", name)
 		case f.Uses.Has(flows.UsesEdge) && len(b.cat.Edges) == 0:
 			b.add(at, "flow %s uses an edge, and there is none; want another flow", name)
 		case f.Uses.Has(flows.UsesSocket) && b.cat.socketEdge() == "":
@@ -214,14 +226,14 @@ func (b *planner) cells(f flows.Spec) {
 // the first that there is: whoever asks for such a flow has asked for a socket.
 func (b *planner) overEdges(f flows.Spec, id string, use brokerUse) {
 	if !f.Uses.Has(flows.UsesEdge) {
-		b.cell(f, id, use, "")
+		b.carried(f, id, use, "")
 		return
 	}
 	over := b.s.Edges
 	if f.Uses.Has(flows.UsesSocket) {
 		over = slices.DeleteFunc(slices.Clone(over), func(edge string) bool { return !b.cat.hasSockets(edge) })
 		if len(over) == 0 {
-			b.cell(f, id, use, b.cat.socketEdge())
+			b.carried(f, id, use, b.cat.socketEdge())
 			return
 		}
 	}
@@ -230,19 +242,24 @@ func (b *planner) overEdges(f flows.Spec, id string, use brokerUse) {
 		if edge == edgeREST {
 			suffix = ""
 		}
-		b.cell(f, id+suffix, use, edge)
+		b.carried(f, id+suffix, use, edge)
 	}
 }
 
 // cell adds one cell.
-func (b *planner) cell(f flows.Spec, id string, use brokerUse, edge string) {
+func (b *planner) cell(f flows.Spec, id string, use brokerUse, edge string, p parcel) {
 	s := b.s
 	c := Cell{
-		ID:        b.unique(slug(id)),
-		Flow:      f.Name,
-		Broker:    use.Name,
-		Edge:      edge,
-		Payload:   payloadInline,
+		ID:       b.unique(slug(id)),
+		Flow:     f.Name,
+		Broker:   use.Name,
+		Edge:     edge,
+		Payload:  p.mode,
+		Store:    p.store,
+		Carriage: s.Payloads.Carriage,
+
+		PayloadTimes: len(s.Payloads.Bytes) > 0 || !slices.Equal(s.Payloads.Modes, []string{string(flows.Inline)}),
+
 		Seed:      derive(s.Seed, "load") & maxBig,
 		Load:      s.Load,
 		Service:   s.Service,
@@ -251,6 +268,12 @@ func (b *planner) cell(f flows.Spec, id string, use brokerUse, edge string) {
 		Model:     s.Model,
 		Faults:    b.decided,
 		History:   b.s.History == KeepOn || b.s.History == KeepAuto && len(b.decided) > 0,
+	}
+	c.Load.PayloadBytes = p.bytes
+	c.Load.Shape, c.Load.Sweep = s.Load.Shape.clone(), s.Load.Sweep.clone()
+	if bulk := s.Payloads.Bulk; bulk != nil {
+		own := *bulk
+		c.Bulk = &own
 	}
 	if len(use.params) > 0 {
 		c.BrokerParams = maps.Clone(use.params)

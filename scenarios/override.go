@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,9 +29,30 @@ func SetFlows(names ...string) Override {
 	return Override{"flows", strings.Join(names, ","), "--flows"}
 }
 
-// SetBrokers is the override of the flag --brokers.
+// SetBrokers is the override of the flag --brokers. It chooses: a broker that the
+// scenario has as well keeps the parameters that the scenario gives it.
 func SetBrokers(names ...string) Override {
-	return Override{"brokers", strings.Join(names, ","), "--brokers"}
+	return Override{"brokers", strings.Join(names, ","), brokersFlag}
+}
+
+const brokersFlag = "--brokers"
+
+// keepBrokers returns the chosen brokers, in the order of choice, each as the
+// scenario has it if it does.
+func keepBrokers(had, chosen *node) *node {
+	kept := &node{kind: list, at: chosen.at}
+	for _, name := range chosen.split().items {
+		found := false
+		for _, b := range had.items {
+			if i := b.find("name"); i >= 0 && b.entries[i].value.text == name.text {
+				kept.items, found = append(kept.items, b), true
+			}
+		}
+		if !found {
+			kept.items = append(kept.items, name)
+		}
+	}
+	return kept
 }
 
 // SetEdges is the override of the flag --edges.
@@ -59,7 +81,8 @@ func SetSeed(seed uint64) Override {
 // Quick returns the overrides of the flag --quick: cells so short that a whole
 // scenario can be tried out, and too short for numbers to decide from. The drain
 // stays as it is: it ends as soon as nothing is left, and must outlast the timeout.
-// Faults are shortened with the measured time.
+// Faults, the times of a shape and the confirmation of a sweep are shortened with the
+// measured time.
 func Quick() []Override {
 	return []Override{
 		{"warmup", "500ms", quickFlag},
@@ -72,37 +95,55 @@ const quickDuration = 2 * second
 // quickFlag is the flag that shortens everything.
 const quickFlag = "--quick"
 
-// shrinkFaults keeps the faults of a scenario where they are in the measured time
-// when --quick shortens it.
-func shrinkFaults(root *node, to Duration) {
+// shrink keeps all that has a time in the measured time of a scenario where it is
+// when --quick shortens that.
+func shrink(root *node, to Duration) {
 	from := defaults().Load.Duration
 	if i := root.find("duration"); i >= 0 {
 		if d, ok := parseDuration(root.entries[i].value.text); ok && d > 0 {
 			from = d
 		}
 	}
-	i := root.find("faults")
+	factor := float64(to) / float64(from)
+	if i := root.find("faults"); i >= 0 {
+		for _, f := range root.entries[i].value.items {
+			f.shorten(factor, "at", "for")
+		}
+	}
+	i := root.find("load")
 	if i < 0 {
 		return
 	}
-	for _, f := range root.entries[i].value.items {
-		for j, e := range f.entries {
-			d, ok := parseDuration(e.value.text)
-			if e.key != "at" && e.key != "for" || !ok || d == 0 {
-				continue // what is wrong is told when it is read
-			}
-			short := *e.value
-			scaled := Duration(float64(d) * float64(to) / float64(from))
-			short.text = max(millisecond, scaled/millisecond*millisecond).String()
-			f.entries[j].value = &short
+	load := root.entries[i].value
+	for key, times := range map[string][]string{"shape": {"at", "for", "period"}, "sweep": {"confirm"}} {
+		if i := load.find(key); i >= 0 {
+			load.entries[i].value.shorten(factor, times...)
 		}
+	}
+}
+
+// shorten multiplies those entries of a section that are durations by a factor. What
+// is wrong is told when it is read.
+func (n *node) shorten(factor float64, keys ...string) {
+	for j, e := range n.entries {
+		d, ok := parseDuration(e.value.text)
+		if !slices.Contains(keys, e.key) || !ok || d == 0 {
+			continue
+		}
+		short := *e.value
+		short.text = max(millisecond, Duration(float64(d)*factor)/millisecond*millisecond).String()
+		n.entries[j].value = &short
 	}
 }
 
 // edit applies the override to a scenario's tree.
 func (o Override) edit(root *node, p *problems) {
 	if o.Flag == quickFlag && o.Path == "duration" {
-		shrinkFaults(root, quickDuration)
+		shrink(root, quickDuration)
+	}
+	if o.Flag == expectFlag {
+		addExpectation(root, o.Value)
+		return
 	}
 	at := place{file: o.Flag}
 	if o.Flag == "" {
@@ -139,6 +180,9 @@ func (o Override) edit(root *node, p *problems) {
 		return
 	}
 	value.place(at)
+	if o.Flag == brokersFlag && j >= 0 {
+		value = keepBrokers(section.entries[j].value, value)
+	}
 	e := entry{last, at, value}
 	if j < 0 {
 		section.entries = append(section.entries, e)

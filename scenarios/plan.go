@@ -8,7 +8,14 @@ type Plan struct {
 	Question string `json:"question"`
 	Source   string `json:"source"` // the name that the scenario was parsed under
 	Seed     uint64 `json:"seed"`
+	Repeat   int    `json:"repeat"` // how often each combination runs
 	Cells    []Cell `json:"cells"`
+
+	Expect []Expectation `json:"expect,omitempty"` // what the results are judged by
+
+	// LeftOut are cells that the scenario would have and that cannot be, each by its
+	// id and with the reason.
+	LeftOut []string `json:"left_out,omitempty"`
 }
 
 // A Cell is one line of the experiment: one flow on one broker and over one edge
@@ -24,9 +31,14 @@ type Cell struct {
 	Flow         string            `json:"flow"`
 	Broker       string            `json:"broker,omitempty"` // empty for flows without a broker
 	BrokerParams map[string]string `json:"broker_params,omitempty"`
-	Edge         string            `json:"edge,omitempty"` // empty for flows without a front end
-	Payload      string            `json:"payload"`
-	Store        string            `json:"store,omitempty"`
+	Edge         string            `json:"edge,omitempty"`   // empty for flows without a front end
+	Payload      string            `json:"payload"`          // the mode in which payloads travel
+	Store        string            `json:"store,omitempty"`  // over which they do by reference
+	Carriage     Carriage          `json:"carriage"`         // how payloads travel, in detail
+	Bulk         *Bulk             `json:"bulk,omitempty"`   // nil if all payloads are alike
+	PayloadTimes bool              `json:"payload_times"`    // note when payloads arrive at the service
+	Of           string            `json:"of,omitempty"`     // the id that all repeats of this cell have in common
+	Repeat       int               `json:"repeat,omitempty"` // which of them this is, from 1; 0 if there is but one
 	Seed         uint64            `json:"seed"`
 	Load         Load              `json:"load"`
 	Service      Service           `json:"service"`
@@ -53,7 +65,12 @@ type Load struct {
 	RatePerS  float64  `json:"rate_per_s,omitempty"` // of an open load, all clients together
 	Users     int      `json:"users,omitempty"`      // of a closed load
 	ThinkTime Duration `json:"think_time,omitempty"` // of a closed load, between an answer and the next operation
-	Clients   int      `json:"clients"`              // that operations are spread over, each with its own connection
+
+	Shape *Shape `json:"shape,omitempty"` // nil if the rate is steady; else RatePerS is its mean over the measured time
+	Trace *Trace `json:"trace,omitempty"` // nil unless arrivals are replayed; then likewise
+	Sweep *Sweep `json:"sweep,omitempty"` // nil if the load keeps to its rate, which is else that of the first trial
+
+	Clients int `json:"clients"` // that operations are spread over, each with its own connection
 
 	// ConnectionsPerClient bounds the HTTP connections of each client; zero
 	// means as many as it has calls at once.
@@ -78,6 +95,7 @@ type Arrivals string
 const (
 	Constant Arrivals = "constant" // open: evenly spaced
 	Poisson  Arrivals = "poisson"  // open: independent of each other
+	Replay   Arrivals = "replay"   // open: as recorded
 	Closed   Arrivals = "closed"   // each user waits for an answer, thinks, and asks again
 )
 

@@ -189,6 +189,11 @@ func TestOverridesActAsIfTheFileSaidSo(t *testing.T) {
 		{"a list as YAML", []Override{{Path: "flows", Value: "[proxy-sync]"},
 			{Path: "brokers", Value: "[{name: rabbitmq, queue: classic}]"}},
 			func(p *Plan) any { return p.Cells[0].BrokerParams["queue"] }, "classic"},
+		{"a chosen broker keeps what the scenario says of it", []Override{
+			{Path: "flows", Value: "[proxy-sync]"},
+			{Path: "brokers", Value: "[nats, {name: rabbitmq, queue: classic}]"}, SetBrokers("jetstream", "rabbitmq"),
+		}, func(p *Plan) any { return fmt.Sprint(ids(p), p.Cells[1].BrokerParams["queue"]) },
+			"[proxy-sync-jetstream proxy-sync-rabbitmq]classic"},
 		{"nothing takes the setting out", []Override{{Path: "service.stall"}},
 			func(p *Plan) any { return p.Cells[0].Service.Stall == nil }, true},
 		{"nothing takes out what is not there", []Override{{Path: "polling.max"}},
@@ -226,13 +231,14 @@ func TestErrorsOfOverridesNameTheFlag(t *testing.T) {
 		{"out of bounds", []Override{SetSeed(1), {Path: "load.users", Value: "0"}},
 			"--set load.users: load.users is 0; want a whole number from 1 to 10000"},
 		{"unknown setting", []Override{SetSeed(1), {Path: "load.user", Value: "1"}},
-			`--set load.user: load has no setting "user"; want arrivals, rate_per_s, users, think_time, clients, ` +
+			`--set load.user: load has no setting "user"; want arrivals, rate_per_s, shape, trace, sweep, users, ` +
+				`think_time, clients, ` +
 				`connections_per_client, command_share, urgent_share, subscribers, payload_bytes, ` +
 				`keys, max_in_flight or timeout (did you mean users?)`},
 		{"unknown section", []Override{SetSeed(1), {Path: "laod.users", Value: "1"}},
-			`--set laod.users: the scenario has no setting "laod"; want name, question, seed, flows, brokers, edges, ` +
-				`load, warmup, duration, drain, service, polling, front_ends, model, history or faults ` +
-				`(did you mean load?)`},
+			`--set laod.users: the scenario has no setting "laod"; want name, question, seed, repeat, flows, ` +
+				`brokers, edges, load, warmup, duration, drain, payloads, service, polling, front_ends, model, ` +
+				`history, faults or expect (did you mean load?)`},
 		{"a path through a value", []Override{SetSeed(1), {Path: "name.first", Value: "1"}},
 			"--set name.first: name is x; want a path through sections"},
 		{"what does not fit the file", []Override{SetSeed(1), SetRate(100)},
@@ -249,7 +255,7 @@ func TestErrorsOfOverridesNameTheFlag(t *testing.T) {
 			`--set warmup: "*a" is not YAML; want a value such as 5 or [a, b]`},
 		{"an unknown flow", []Override{SetSeed(1), SetFlows("direkt")},
 			`--flows: there is no flow "direkt"; want async-reply-to, proxy-sync, proxy-async, direct, ` +
-				`keeps or stores ` +
+				`keeps or tells ` +
 				`(did you mean direct?)`},
 		{"an unknown edge", []Override{SetSeed(1), SetEdges("rest", "websocket")},
 			`--edges: there is no edge "websocket"; want rest, graphql or ws`},

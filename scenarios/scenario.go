@@ -1,5 +1,11 @@
 package scenarios
 
+import (
+	"slices"
+
+	"flowbench/flows"
+)
+
 // A Scenario is a question that an experiment answers, as a person wrote it
 // down, with defaults for all that was left out. [Parse] makes scenarios, and
 // [Scenario.Plan] turns them into something that can be run.
@@ -10,6 +16,7 @@ type Scenario struct {
 	Name      string // lower-case letters, digits and hyphens
 	Question  string // in words; may be empty
 	Seed      uint64
+	Repeat    int // how often each cell runs
 	Flows     []string
 	Brokers   []BrokerChoice
 	Edges     []string
@@ -18,8 +25,10 @@ type Scenario struct {
 	Polling   Polling
 	FrontEnds FrontEnds
 	Model     Model
+	Payloads  Payloads
 	Faults    []Fault
 	History   Keeping
+	Expect    []Expectation
 
 	source string           // the name that Parse was given
 	places map[string]place // of the settings that were written, by path
@@ -37,6 +46,7 @@ type BrokerChoice struct {
 func defaults() *Scenario {
 	return &Scenario{
 		Seed:    1,
+		Repeat:  1,
 		History: KeepAuto,
 		Edges:   []string{edgeREST},
 		Load: Load{
@@ -57,6 +67,13 @@ func defaults() *Scenario {
 			Instances: 2,
 			Workers:   8,
 			Time:      ServiceTime{Distribution: Lognormal, Mean: millisecond, Sigma: 0.5},
+		},
+		Payloads: Payloads{
+			Modes: []string{string(flows.Inline)},
+			Carriage: Carriage{
+				InlineUpTo: 256, Expiry: 30 * second, ChunkBytes: 64 * kibibyte, Window: 16,
+				BufferBytes: 16 * mebibyte, Stall: 500 * millisecond, Abandon: 10 * second,
+			},
 		},
 		Polling:   Polling{Interval: 10 * millisecond, Backoff: 1.5, Max: 200 * millisecond},
 		FrontEnds: FrontEnds{Count: 1, Balancer: RoundRobin},
@@ -81,13 +98,20 @@ func (s *Scenario) settle(r *reader) {
 	}
 	if !r.wrote("drain") {
 		l.Drain = max(l.Drain, l.Timeout)
+		if b := s.Payloads.Bulk; b != nil {
+			l.Drain = max(l.Drain, b.Timeout)
+		}
 	}
 	if !r.wrote("polling.max") {
 		s.Polling.Max = max(s.Polling.Max, s.Polling.Interval)
 	}
+	s.settleShape(r)
+	s.settleTrace(r)
+	s.settleSweep(r)
 	s.agreeLoad(r)
 	s.agreeService(r)
 	s.agreeFaults(r)
+	s.agreePayloads(r)
 }
 
 // The bounds on what several settings amount to.
@@ -96,11 +120,16 @@ const (
 	maxInFlightBytes = 4 << 30       // payloads of what is under way at once
 )
 
+// rated reports whether the load is told by one rate.
+func (l *Load) rated() bool {
+	return l.Shape == nil && (l.Arrivals == Constant || l.Arrivals == Poisson)
+}
+
 // agreeLoad reports settings of the load that contradict each other.
 func (s *Scenario) agreeLoad(r *reader) {
 	l := &s.Load
 	const rate, inFlight, payload = "load.rate_per_s", "load.max_in_flight", "load.payload_bytes"
-	if r.sound(rate, "warmup", "duration") && l.Arrivals != Closed {
+	if r.sound(rate, "warmup", "duration") && l.rated() {
 		if n := l.RatePerS * (l.Warmup + l.Duration).seconds(); n > maxOperations {
 			r.add(r.where(rate, "duration", "warmup"), "%s/s for %s are %.3g operations in each cell; want at most %d",
 				formatFloat(l.RatePerS), l.Warmup+l.Duration, n, maxOperations)
@@ -110,11 +139,12 @@ func (s *Scenario) agreeLoad(r *reader) {
 				formatFloat(l.RatePerS), l.Duration)
 		}
 	}
-	if n := int64(l.PayloadBytes) * int64(l.MaxInFlight); n > maxInFlightBytes &&
+	largest := max(l.PayloadBytes, slices.Max(append([]int{0}, s.Payloads.Bytes...)))
+	if n := int64(largest) * int64(l.MaxInFlight); n > maxInFlightBytes &&
 		r.sound(inFlight, payload, "load.users") {
 		r.add(r.where(payload, inFlight, "load.users"),
 			"%d operations in flight of %d bytes each may fill %d MiB; want at most %d MiB",
-			l.MaxInFlight, l.PayloadBytes, n>>20, maxInFlightBytes>>20)
+			l.MaxInFlight, largest, n>>20, maxInFlightBytes>>20)
 	}
 	if l.Arrivals == Closed && l.Clients > l.Users && r.sound("load.clients", "load.users") {
 		r.add(

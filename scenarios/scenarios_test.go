@@ -11,6 +11,9 @@ import (
 // libraryCatalog is a catalog with every flow that there is, for the library.
 func libraryCatalog() Catalog {
 	cat := testCatalog()
+	for _, name := range []string{"file", "http", "ftp", "nats-object"} {
+		cat.Stores = append(cat.Stores, Store{Name: name})
+	}
 	cat.Flows = nil
 	for _, f := range flows.All() {
 		cat.Flows = append(cat.Flows, f.Spec())
@@ -51,12 +54,13 @@ func libraryCatalog() Catalog {
 // should change nothing here.
 func testCatalog() Catalog {
 	cat := Catalog{Edges: []Edge{{Name: "rest"}, {Name: "graphql", Sockets: true}, {Name: "ws", Sockets: true}}}
+	cat.Stores = []Store{{Name: "mem", Summary: "a map"}, {Name: "s3", Summary: "S3", Wired: true}}
 	broker, edge := flows.UsesBroker, flows.UsesEdge
 	cat.Flows = append(cat.Flows,
 		flows.Spec{Name: "async-reply-to", Uses: broker}, flows.Spec{Name: "proxy-sync", Uses: broker | edge},
 		flows.Spec{Name: "proxy-async", Uses: broker | edge}, flows.Spec{Name: "direct", Uses: edge},
 		flows.Spec{Name: "keeps", Uses: flows.UsesBroker, Needs: flows.Durable | flows.Redelivers},
-		flows.Spec{Name: "stores", Uses: flows.UsesStore})
+		flows.Spec{Name: "tells", Uses: broker, Tells: flows.Everyone})
 	fixed := func(t flows.Traits) func(map[string]string) flows.Traits {
 		return func(map[string]string) flows.Traits { return t }
 	}
@@ -79,7 +83,7 @@ func testCatalog() Catalog {
 		{Name: "mem", Summary: "a queue in memory", Params: []Param{
 			{Name: "queue", Summary: "messages that one queue holds", Default: "65536", Min: 1, Max: 1 << 20},
 		}},
-		{Name: "nats", Summary: "core NATS", Traits: fixed(flows.Ordered)},
+		{Name: "nats", Summary: "core NATS", MaxMessage: 1 << 20, Traits: fixed(flows.Ordered)},
 		{Name: "jetstream", Summary: "NATS JetStream", Params: []Param{
 			{Name: "storage", Summary: "where messages are kept", Default: "file", Values: []string{"file", "memory"}},
 			{Name: "sync", Summary: "when it is forced to " +

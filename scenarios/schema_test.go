@@ -65,7 +65,11 @@ func beyondSchema() []string {
 		"hex-for-whole", "octal-for-whole", // numbers like others
 		"more-clients", "too-many-operations", "no-operation", "too-much-memory", "timeout-beyond", "slow-is-faster",
 		"stall-never-ends", "polling-max", "duration-too-long",
-		"plan-no-broker", "plan-broker-twice", "plan-broker-lacks", "plan-store",
+		"plan-no-broker", "plan-broker-twice", "plan-broker-lacks",
+		"payloads-", "payload-too-large", "plan-inline-too-large", "plan-stream-told", "plan-nothing-fits",
+		"bulk-none", "bulk-not-large", "bulk-timeout", "plan-bulk-",
+		"shape-of-nothing", "shape-too-large", "shape-with-rate", "sine-below", "spike-too-late", "replay-of-nothing",
+		"sweep-begins", "sweep-patient", "sweep-too-large", "sweep-with-bulk", "sweep-with-history", "sweep-with-shape",
 		"fault-parameter-out-of-bounds", "fault-too-late", "fault-instance", "fault-of-no-time",
 	}
 }

@@ -21,6 +21,8 @@ func (s *Scenario) settings() []setting {
 			about: "what the scenario finds out, asked in words"},
 		{key: "seed", value: big{&s.Seed},
 			about: "where all random choices begin; the same seed makes the same choices"},
+		{key: "repeat", value: whole{&s.Repeat, 1, maxRepeat},
+			about: "how often each cell runs, in turns with the others; results show how far the repeats are apart"},
 		{key: "flows", required: true, value: names{&s.Flows, 64, Catalog.flowNames},
 			about: "the flows to compare"},
 		{key: "brokers", value: choices{&s.Brokers},
@@ -35,6 +37,8 @@ func (s *Scenario) settings() []setting {
 			about: "how long is measured, in each cell"},
 		{key: "drain", value: span{&l.Drain, millisecond, 2 * hour},
 			about: "how long to wait at most for what is under way when the load ends; not less than the timeout"},
+		{key: "payloads", value: section{s.payloadSettings},
+			about: "how large payloads are, and how they travel"},
 		{key: "service", value: section{s.serviceSettings},
 			about: "the service behind every flow"},
 		{key: "polling", value: section{s.pollingSettings},
@@ -47,20 +51,31 @@ func (s *Scenario) settings() []setting {
 			about: "whether cells keep every single event for flowbench check; auto: those with faults do"},
 		{key: "faults", value: faultList{&s.Faults},
 			about: "what goes wrong, when, and for how long; times count from the beginning of the measured time"},
+		{key: "expect", value: expectList{&s.Expect},
+			about: "what is expected of the results; see docs/expectations.md"},
 	}
 }
 
 func (s *Scenario) loadSettings() []setting {
 	l := &s.Load
 	now := func() string { return string(l.Arrivals) }
-	open := &when{"arrivals", now, []string{string(Constant), string(Poisson)}}
+	rated := &when{"arrivals", now, []string{string(Constant), string(Poisson)}}
+	open := &when{"arrivals", now, []string{string(Constant), string(Poisson), string(Replay)}}
+	replayed := &when{"arrivals", now, []string{string(Replay)}}
 	closed := &when{"arrivals", now, []string{string(Closed)}}
 	return []setting{
-		{key: "arrivals", value: choice[Arrivals]{&l.Arrivals, []Arrivals{Constant, Poisson, Closed}},
-			about: "constant: evenly spaced; poisson: independent of each other; " +
+		{key: "arrivals", value: choice[Arrivals]{&l.Arrivals, []Arrivals{Constant, Poisson, Replay, Closed}},
+			about: "constant: evenly spaced; poisson: independent of each other; replay: as they were recorded; " +
 				"closed: each user waits for an answer before asking again"},
-		{key: "rate_per_s", when: open, value: float{&l.RatePerS, 0.1, 200_000},
-			about: "operations per second of an open load, all clients together"},
+		{key: "rate_per_s", when: rated, value: float{&l.RatePerS, 0.1, maxRate},
+			about: "operations per second of an open load, all clients together; a sweep begins with it"},
+		{key: "shape", when: rated, value: section{s.shapeSettings},
+			about: "how the rate changes in the measured time; the warm-up has the rate that it begins with"},
+		{key: "trace", when: replayed, required: true, value: section{s.traceSettings},
+			about: "the recording that arrivals are replayed from"},
+		{key: "sweep", when: rated, value: section{s.sweepSettings},
+			about: "find the highest rate that meets an objective, and the latency below it, instead of keeping to " +
+				"one rate"},
 		{key: "users", when: closed, value: whole{&l.Users, 1, 10_000},
 			about: "users of a closed load"},
 		{key: "think_time", when: closed, value: span{&l.ThinkTime, 0, hour},
@@ -76,7 +91,7 @@ func (s *Scenario) loadSettings() []setting {
 			about: "share of the operations that are urgent: flows with priorities have them done before the others"},
 		{key: "subscribers", value: whole{&l.Subscribers, 0, 1000},
 			about: "how many want to hear of each command, in flows that tell others than the client"},
-		{key: "payload_bytes", value: whole{&l.PayloadBytes, 16, 1 << 20},
+		{key: "payload_bytes", value: size{&l.PayloadBytes, 16, maxPayload},
 			about: "size of a command's payload and of a query's answer; 16 bytes are an id and a checksum"},
 		{key: "keys", value: whole{&l.Keys, 1, 1_000_000},
 			about: "pieces of state that operations are spread over"},

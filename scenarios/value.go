@@ -78,6 +78,16 @@ func (r *reader) sound(paths ...string) bool {
 	return true
 }
 
+// soundWithin reports whether none of the settings of a section has been refused.
+func (r *reader) soundWithin(section string) bool {
+	for path, bad := range r.bad {
+		if bad && (path == section || strings.HasPrefix(path, section+".")) {
+			return false
+		}
+	}
+	return true
+}
+
 // wrote reports whether a setting was written rather than left to its default.
 func (r *reader) wrote(path string) bool { _, ok := r.places[path]; return ok }
 

@@ -33,6 +33,7 @@ type driver struct {
 	told     []told // by client
 	issued   atomic.Uint64
 	inFlight atomic.Int64
+	bulk     atomic.Bool // a large payload is under way
 	measure  measurement
 }
 
@@ -40,11 +41,15 @@ type driver struct {
 // the context's error if that cut it short; the result is complete even then.
 func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writer, report func(Progress)) error {
 	load := w.cell.Load
+	w.foresee(ctx)
 	d := &driver{world: w, result: result, report: report, origin: w.runtime.Now() + leadTime}
 	d.end = d.origin + time.Duration(load.Warmup+load.Duration)
 	d.recorder = results.NewCellRecorder(results.CellConfig{
 		Cell: result, Origin: d.origin, Faults: len(w.cell.Faults) > 0, Seconds: seconds, History: w.history,
 	})
+	if !w.simulated {
+		w.began = time.Now().Add(d.origin - w.runtime.Now()).UTC()
+	}
 	d.told = make([]told, len(w.clients))
 	w.begin(d.recorder, d.origin)
 
@@ -54,6 +59,10 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 		waits = append(waits, w.runtime.Go(side, d.watchCanary))
 	}
 	costs := w.runtime.Go(ctx, d.measureCosts)
+	sent := func(context.Context) error { return nil }
+	if len(w.cell.Faults) > 0 {
+		sent = w.runtime.Go(ctx, d.watchMeters)
+	}
 	var err, broken error
 	breaking := w.runtime.Go(ctx, func(ctx context.Context) { broken = d.faults(ctx) })
 	if load.Arrivals == scenarios.Closed {
@@ -64,6 +73,7 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 	}
 	_ = breaking(context.WithoutCancel(ctx)) // it ends with the last fault, or with ctx
 	_ = costs(context.WithoutCancel(ctx))    // it ends with the measured time, or with ctx
+	_ = sent(context.WithoutCancel(ctx))     // likewise
 	d.settle(ctx)
 	result.Drained = ctx.Err() == nil && d.drain(ctx)
 	stopSide()
@@ -81,6 +91,9 @@ func (w *world) drive(ctx context.Context, result *results.Cell, seconds io.Writ
 		err = ctx.Err()
 	}
 	result.FrontEnds = w.edge.shares()
+	if followed := w.hops.Records(d.origin); followed.Sampled > 0 {
+		result.Hops, w.followed = &followed.Hops, followed.Kept
+	}
 	result.Finished = err == nil
 	d.measure.complete(result, w.flow.Spec(), w.simulated)
 	result.Judge()
@@ -93,16 +106,13 @@ func (d *driver) start(ctx context.Context, due time.Duration) {
 	d.recorder.Issue(id)
 	client := int(id % uint64(len(d.clients)))
 	if d.inFlight.Load() >= int64(d.cell.Load.MaxInFlight) {
-		kind, key := d.cell.Operation(id)
-		d.recorder.Outcome(results.Outcome{
-			Op: id, Client: client, Kind: results.Kind(kind), Key: uint32(key), Status: results.Dropped, Due: due,
-		})
+		d.drop(id, client, due)
 		return
 	}
 	d.inFlight.Add(1)
 	d.runtime.Go(ctx, func(ctx context.Context) {
 		defer d.inFlight.Add(-1)
-		d.operate(ctx, id, client, client, due)
+		d.operate(ctx, d.assign(id), client, client, due)
 	})
 }
 
@@ -115,14 +125,14 @@ func (d *driver) closedLoad(ctx context.Context) error {
 	for u := range d.cell.Load.Users {
 		waits = append(waits, d.runtime.Go(ctx, func(ctx context.Context) {
 			for ctx.Err() == nil {
-				due := d.runtime.Now()
-				if due >= d.end {
+				if d.runtime.Now() >= d.end {
 					return
 				}
 				id := d.issued.Add(1)
 				d.recorder.Issue(id)
 				d.inFlight.Add(1)
-				d.operate(ctx, id, u, u%len(d.clients), due)
+				a := d.assign(id) // making a large payload takes time that is not the flow's
+				d.operate(ctx, a, u, u%len(d.clients), d.runtime.Now())
 				d.inFlight.Add(-1)
 				if think := time.Duration(d.cell.Load.ThinkTime); think > 0 {
 					_ = d.runtime.Sleep(ctx, think) // the loop looks at the context
@@ -138,13 +148,9 @@ func (d *driver) closedLoad(ctx context.Context) error {
 
 // operate performs one operation and records its outcome. lane tells recorders
 // of the same user apart from others.
-func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due time.Duration) {
-	kind, key := d.cell.Operation(id)
-	var body []byte
-	if kind == flows.Command {
-		body = service.NewPayload(id, d.cell.Load.PayloadBytes)
-	}
-	op := flows.NewOp(d.runtime, id, kind, service.KeyName(key), body)
+func (d *driver) operate(ctx context.Context, a assignment, lane, client int, due time.Duration) {
+	id, kind, key := a.id, a.kind, a.key
+	op := flows.NewOp(d.runtime, id, kind, service.KeyName(key), a.body)
 	op.Urgent = d.cell.Urgent(id)
 	own := &d.told[client]
 	var before wrote
@@ -153,15 +159,21 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 	} else {
 		before = own.of(key)
 	}
+	if due-d.origin >= time.Duration(d.cell.Load.Warmup) {
+		d.hops.Begin(id, client)
+	}
 	op.Reach(flows.Started)
-	octx, cancel := d.runtime.WithTimeout(ctx, time.Duration(d.cell.Load.Timeout))
+	octx, cancel := d.runtime.WithTimeout(ctx, a.patience)
 	err := d.clients[client].Do(octx, op)
 	cancel()
+	if a.bulk {
+		d.bulk.Store(false)
+	}
 	ended := d.runtime.Now()
 	o := results.Outcome{
 		Op: id, Client: lane, Kind: results.Kind(kind), Key: uint32(key), Urgent: op.Urgent, Due: due,
 		Started: op.At(flows.Started), Accepted: op.At(flows.Accepted), Answered: op.At(flows.Answered),
-		Ended: ended,
+		Ended: ended, Bulk: a.bulk, Beside: a.beside, Instead: a.instead,
 	}
 	outcome, class := flows.OutcomeOf(err)
 	if err == nil && !d.rightAnswer(op) {
@@ -172,6 +184,7 @@ func (d *driver) operate(ctx context.Context, id uint64, lane, client int, due t
 		o.Read = d.freshness(key, op.Answer, before)
 	}
 	d.recorder.Outcome(o)
+	d.hops.End(o)
 	if err != nil {
 		d.engine.Log.Debug(
 			"operation not ok",
@@ -210,7 +223,9 @@ func (d *driver) collect(ctx context.Context) {
 		d.recorder.Collect(now)
 		if now-reported >= reportEvery {
 			reported = now
-			d.report(Progress{Phase: d.phase(now), Elapsed: now - d.origin, Live: d.recorder.Live()})
+			d.report(Progress{
+				Phase: d.phase(now), Elapsed: now - d.origin, Live: d.recorder.Live(), InFlight: d.inFlight.Load(),
+			})
 		}
 	}
 }
@@ -248,10 +263,12 @@ type counters struct {
 	host                           host.Sample
 	published, delivered, brokerIO int64
 	requests, edgeIO               int64
+	objects, storeIO               int64
+	use                            useSample
 }
 
 func (w *world) count() counters {
-	b, e := &w.brokerMeter, &w.edgeMeter
+	b, e, s := &w.brokerMeter, &w.edgeMeter, &w.storeMeter
 	var machine host.Sample
 	if !w.simulated {
 		machine = host.Take()
@@ -260,6 +277,8 @@ func (w *world) count() counters {
 		taken: true, host: machine,
 		published: b.Published.Load(), delivered: b.Delivered.Load(), brokerIO: b.BytesIn.Load() + b.BytesOut.Load(),
 		requests: e.Requests.Load(), edgeIO: e.BytesIn.Load() + e.BytesOut.Load(),
+		objects: s.Puts.Load() + s.Gets.Load() + s.Deletes.Load(), storeIO: s.BytesIn.Load() + s.BytesOut.Load(),
+		use: w.useNow(),
 	}
 }
 
@@ -278,11 +297,24 @@ func (d *driver) measureCosts(ctx context.Context) {
 	d.event(results.Event{Kind: "phase", Name: string(Draining)})
 }
 
+// watchMeters tells the recorder what has been sent at the end of every bin of
+// the timeline, until the load ends.
+func (d *driver) watchMeters(ctx context.Context) {
+	for at := d.origin; at <= d.end; at += results.BinWidth {
+		if d.runtime.Sleep(ctx, at-d.runtime.Now()) != nil {
+			return
+		}
+		// It asks for the time again, since a machine that paused wakes it late.
+		d.recorder.Sent(d.runtime.Now(), d.brokerMeter.Published.Load(), d.edgeMeter.Requests.Load())
+	}
+}
+
 // complete computes costs per operation and the pressure on the machine.
 // A model has no bytes and no CPU time that anybody could learn from.
 func (m *measurement) complete(c *results.Cell, spec flows.Spec, simulated bool) {
 	c.Pressure = results.Pressure{CPUSome: -1, IOSome: -1, Steal: -1, Busy: -1}
 	n := c.Counts.Due - c.Counts.Dropped
+	c.Use = m.to.use.since(m.from.use)
 	if !m.from.taken || !m.to.taken || n == 0 {
 		return
 	}
@@ -299,6 +331,12 @@ func (m *measurement) complete(c *results.Cell, spec flows.Spec, simulated bool)
 		c.Cost.BrokerDeliveries = each(m.to.delivered - m.from.delivered)
 		if !simulated {
 			c.Cost.BrokerBytes = each(m.to.brokerIO - m.from.brokerIO)
+		}
+	}
+	if c.Store != "" {
+		c.Cost.StoreRequests = each(m.to.objects - m.from.objects)
+		if !simulated {
+			c.Cost.StoreBytes = each(m.to.storeIO - m.from.storeIO)
 		}
 	}
 	if spec.Uses.Has(flows.UsesEdge) {

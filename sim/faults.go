@@ -17,6 +17,7 @@ import (
 	"flowbench/sim/fault"
 	"flowbench/sim/link"
 	"flowbench/sim/service"
+	"flowbench/sim/store"
 	"flowbench/sim/wire"
 )
 
@@ -68,7 +69,7 @@ func ProcessesOf(p *scenarios.Plan, all []broker.Driver) map[string]int {
 		for _, f := range c.Faults {
 			kind, err := fault.Find(f.What)
 			switch {
-			case parts(f) && all[i].Source == broker.Embedded:
+			case parts(f):
 				n = 3
 			case err != nil || !kind.Acts(harmParams(f)):
 			case kind.Leads(harmParams(f)):
@@ -97,18 +98,14 @@ func (e *Engine) checkProcesses(d *broker.Driver, c scenarios.Cell) error {
 		}
 		if _, ours := e.Sources.Cluster(d, c.BrokerParams); !ours {
 			return fmt.Errorf("fault %s acts on the processes of broker %s, which were not started for this run; "+
-				"start them with --broker-source %s=%s", f.What, d.Name, d.Server, sourceHint(d))
+				"start them with --broker-source %s=%s", f.What, d.Name, d.Server, sourceHint(d, 1))
 		}
 	}
 	return nil
 }
 
-func sourceHint(d *broker.Driver) string {
-	if d.Source == broker.Local {
-		return "local:1"
-	}
-	return "embedded:1"
-}
+// sourceHint says how to start so many nodes of a broker.
+func sourceHint(d *broker.Driver, nodes int) string { return fmt.Sprintf("%s:%d", d.Source, nodes) }
 
 // checkModelled says which faults of a plan models do not have.
 func checkModelled(p *scenarios.Plan) error {
@@ -175,10 +172,12 @@ func (d *driver) faults(ctx context.Context) (err error) {
 
 // tell records what a schedule has done.
 func (d *driver) tell(r fault.Report) {
-	ev := results.Event{Kind: "fault begins", Name: r.What + " on " + r.On, At: r.Begin.Before}
+	ev := results.Event{Kind: results.FaultBegins, Name: r.What + " on " + r.On, At: r.Begin.Before}
 	if r.Ended {
-		ev.Kind, ev.At, ev.Text = "fault ends", r.End.Before, r.Effect.String()
-		d.recorder.FaultHealed(r.End.Before)
+		ev.Kind, ev.At, ev.Text = results.FaultEnds, r.End.Before, r.Effect.String()
+		if s := spotOf(scenarios.Fault{On: r.On}); !r.Effect.None() || !d.absent(s) {
+			d.recorder.FaultHealed(r.End.Before) // nothing recovers from what was not there
+		}
 	}
 	d.recorder.Event(ev)
 }
@@ -206,6 +205,8 @@ func (w *world) absent(s spot) bool {
 	switch {
 	case s.place == fault.ServiceInstance:
 		return false
+	case s.place == fault.Store: // it may be there and have no connections
+		return w.stored == nil || w.paths != nil && !w.paths.has(s)
 	case s.place == fault.BrokerNode, s.place == fault.Broker && w.session == nil:
 		return w.session == nil
 	case w.paths == nil:
@@ -229,6 +230,7 @@ func (t *spotTarget) Arm(d link.Direction, h fault.Harm) (fault.Armed, error) {
 	switch h := h.(type) {
 	case link.Impairment:
 		if t.spot.place == fault.BrokerNode {
+			t.world.unsettle()
 			return t.part(d, h)
 		}
 		if t.world.paths == nil {
@@ -236,6 +238,9 @@ func (t *spotTarget) Arm(d link.Direction, h fault.Harm) (fault.Armed, error) {
 		}
 		return t.world.paths.arm(t.spot, d, h)
 	case fault.Trouble:
+		if t.spot.place == fault.Store {
+			return t.troubleStore(h), nil
+		}
 		if len(t.instances) == 0 {
 			return nothingArmed{}, nil // a front end crashes by its connections alone
 		}
@@ -271,6 +276,32 @@ func (t *spotTarget) afflict(h fault.Trouble) fault.Armed {
 	}
 	return a
 }
+
+// troubleStore puts a trouble on the store.
+func (t *spotTarget) troubleStore(h fault.Trouble) fault.Armed {
+	if t.world.stored == nil {
+		return nothingArmed{} // payloads do not travel by reference
+	}
+	trouble := &store.Trouble{
+		Slow: h.Slow, ErrorShare: h.ErrorShare, ErrorEvery: h.ErrorEvery, ErrorFirst: h.ErrorFirst,
+	}
+	return troubledStore{trouble, t.world.stored.Afflict(trouble)}
+}
+
+// troubledStore is a trouble in force on the store.
+type troubledStore struct {
+	trouble *store.Trouble
+	heal    func()
+}
+
+// Heal implements [fault.Armed].
+func (s troubledStore) Heal() error {
+	s.heal()
+	return nil
+}
+
+// Effect implements [fault.Armed].
+func (s troubledStore) Effect() fault.Effect { return fault.Effect{Requests: s.trouble.Touched()} }
 
 // afflicted are troubles in force.
 type afflicted struct {
@@ -361,12 +392,13 @@ func (t *spotTarget) act(h fault.Act) (fault.Armed, error) {
 	defer cancel()
 	nodes := t.cluster.Nodes()
 	if h.Leader {
-		leader, err := t.cluster.Leader(ctx, t.world.queueName())
+		leader, err := t.world.leader(ctx, t.cluster)
 		if err != nil {
 			return nil, fmt.Errorf("%v: %w", h, err)
 		}
 		nodes = nodes[leader : leader+1]
 	}
+	t.world.unsettle()
 	a := &acted{}
 	for _, n := range nodes {
 		var err error

@@ -32,7 +32,7 @@ func PartedBy(p *scenarios.Plan, all []broker.Driver) map[string]bool {
 	servers := make(map[string]bool)
 	for _, c := range p.Cells {
 		i := slices.IndexFunc(all, func(d broker.Driver) bool { return d.Name == c.Broker })
-		if i >= 0 && all[i].Source == broker.Embedded && slices.ContainsFunc(c.Faults, parts) {
+		if i >= 0 && all[i].Source != "" && slices.ContainsFunc(c.Faults, parts) {
 			servers[all[i].Server] = true
 		}
 	}
@@ -44,10 +44,10 @@ func checkPartable(d *broker.Driver, c scenarios.Cell) error {
 	for _, f := range c.Faults {
 		switch {
 		case !parts(f):
-		case d.Source != broker.Embedded:
-			return fmt.Errorf("fault %s on %s is one of the connections between the nodes of a NATS cluster that was "+
-				"started here, and nobody here lays those of broker %s; want --brokers jetstream or nats, or a fault "+
-				"on broker", f.What, f.On, d.Name)
+		case d.Source == "":
+			return fmt.Errorf("fault %s on %s is one of the connections between the nodes of a cluster that was "+
+				"started here, and broker %s is none; want --brokers jetstream, nats or rabbitmq, or a fault on broker",
+				f.What, f.On, d.Name)
 		case spotOf(f).index < 0 && fault.ParseDirection(f.Params[fault.DirectionParam]) != link.BothWays:
 			return fmt.Errorf("fault %s on %s has a direction, and between all nodes there is none; want one of them, "+
 				"such as %s[0]", f.What, f.On, f.On)
@@ -67,13 +67,13 @@ func (e *Engine) checkParted(d *broker.Driver, c scenarios.Cell) error {
 		parted, ok := cluster.(Parted)
 		if !ok {
 			return fmt.Errorf("fault %s on %s is one of the connections between the nodes of a cluster, and broker %s "+
-				"was not started here as one; start it with --broker-source %s=embedded:3",
-				f.What, f.On, d.Name, d.Server)
+				"was not started here as one; start it with --broker-source %s=%s",
+				f.What, f.On, d.Name, d.Server, sourceHint(d, 3))
 		}
 		if to, _ := parted.Between(spotOf(f).index); len(to) == 0 {
 			return fmt.Errorf("fault %s on %s befalls a node that has no connections with others, since broker %s has "+
-				"%d nodes, counted from 0; start three with --broker-source %s=embedded:3, or name one of them",
-				f.What, f.On, d.Name, len(cluster.Nodes()), d.Server)
+				"%d nodes, counted from 0; start three with --broker-source %s=%s, or name one of them",
+				f.What, f.On, d.Name, len(cluster.Nodes()), d.Server, sourceHint(d, 3))
 		}
 	}
 	return nil

@@ -177,6 +177,25 @@ func TestTheDirectionOfAFaultIsThatOfTheNode(t *testing.T) {
 	}
 }
 
+func TestPlansSayWhoseNodesAreToBeParted(t *testing.T) {
+	all := []broker.Driver{
+		{Name: "jetstream", Server: "nats", Source: broker.Embedded},
+		{Name: "rabbitmq", Server: "rabbitmq", Source: broker.Local},
+		{Name: "mem"},
+	}
+	for _, tt := range []struct{ name, on, want string }{
+		{"jetstream", "broker-node[1]", "nats"}, {"rabbitmq", "broker-node", "rabbitmq"},
+		{"rabbitmq", "broker", ""}, {"mem", "broker-node", ""}, {"other", "broker-node", ""},
+	} {
+		got := PartedBy(&scenarios.Plan{Cells: []scenarios.Cell{{
+			Broker: tt.name, Faults: []scenarios.Fault{{What: "partition", On: tt.on}},
+		}}}, all)
+		if len(got) > 1 || got[tt.want] != (tt.want != "") {
+			t.Errorf("%s on %s: got %v; want %q", tt.name, tt.on, got, tt.want)
+		}
+	}
+}
+
 func TestFlowsWithoutABrokerHaveNoNodes(t *testing.T) {
 	w := &world{}
 	s := spot{fault.BrokerNode, 0}
@@ -203,7 +222,10 @@ func TestAPlanIsToldWhichNodesCanBeApart(t *testing.T) {
 		{"a node alone", broker.Embedded, one, "broker-node[0]", "nats=embedded:3"},
 		{"a cluster without links", broker.Embedded, plain{three}, "broker-node[0]", "nats=embedded:3"},
 		{"a broker that runs elsewhere", broker.Embedded, nil, "broker-node[0]", "nats=embedded:3"},
-		{"a broker whose routes are its own", broker.Local, nil, "broker-node[0]", "want --brokers jetstream or nats"},
+		{"a node of what is installed", broker.Local, three, "broker-node[0]", ""},
+		{"a node of what is installed, alone", broker.Local, one, "broker-node[0]", "nats=local:3"},
+		{"a broker that is installed and runs elsewhere", broker.Local, nil, "broker-node[0]", "nats=local:3"},
+		{"a broker without nodes", "", nil, "broker-node[0]", "want --brokers jetstream, nats or rabbitmq"},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			d := broker.Driver{

@@ -68,7 +68,9 @@ func partsOf(p fault.Place) []fault.Place {
 	case fault.Broker:
 		return []fault.Place{fault.ClientBroker, fault.FrontEndBroker, fault.ServiceBroker}
 	case fault.ServiceInstance:
-		return []fault.Place{fault.ServiceBroker, fault.BalancerBackend, fault.ClientEdge}
+		return []fault.Place{fault.ServiceBroker, fault.BalancerBackend, fault.ClientEdge, fault.ServiceStore}
+	case fault.Store:
+		return []fault.Place{fault.ClientStore, fault.ServiceStore}
 	case fault.FrontEnd:
 		return []fault.Place{fault.FrontEndBroker, fault.BalancerBackend, fault.ClientEdge}
 	default:
@@ -90,6 +92,18 @@ func (p *paths) toBroker(party string, next wire.Dialer) wire.Dialer {
 			spot{fault.FrontEnd, index})
 	}
 	return next // the connections of the engine itself are no part of the world
+}
+
+// toStore is the route of connections to the store.
+func (p *paths) toStore(party string, next wire.Dialer) wire.Dialer {
+	switch name, index := partyOf(party); name {
+	case "client":
+		return p.through(party, next, spot{fault.ClientStore, -1}, spot{fault.Store, -1})
+	case "service":
+		return p.through(party, next, spot{fault.ServiceStore, index}, spot{fault.Store, -1},
+			spot{fault.ServiceInstance, index})
+	}
+	return next
 }
 
 // toEdge is the route of connections to what an edge listens for. part is what

@@ -146,6 +146,7 @@ func TestPlansSayWhichProcessesTheyNeed(t *testing.T) {
 	all := []broker.Driver{
 		{Name: "nats", Server: "nats", Source: broker.Embedded},
 		{Name: "rabbitmq", Server: "rabbitmq", Source: broker.Local},
+		{Name: "mem"},
 	}
 	with := func(name, what string) scenarios.Cell {
 		return scenarios.Cell{Broker: name, Faults: []scenarios.Fault{{What: what, On: "broker"}}}
@@ -163,7 +164,8 @@ func TestPlansSayWhichProcessesTheyNeed(t *testing.T) {
 		{"a kill", with("rabbitmq", "kill"), map[string]int{"rabbitmq": 1}},
 		{"the leader", with("nats", "kill-leader"), map[string]int{"nats": 3}},
 		{"a node apart", parted("nats", "partition"), map[string]int{"nats": 3}},
-		{"a node apart where there are no routes", parted("rabbitmq", "partition"), map[string]int{}},
+		{"a node apart of what is installed", parted("rabbitmq", "partition"), map[string]int{"rabbitmq": 3}},
+		{"a node apart where there are none", parted("mem", "partition"), map[string]int{}},
 		{"copies", scenarios.Cell{Broker: "nats", BrokerParams: map[string]string{"replicas": "3"}},
 			map[string]int{"nats": 3}},
 	} {

@@ -10,6 +10,7 @@ import (
 	"flowbench/sim/des"
 	"flowbench/sim/edge"
 	"flowbench/sim/pace"
+	"flowbench/sim/store"
 )
 
 // A realm is what worlds are made of: a time to live in, and the brokers and
@@ -21,6 +22,7 @@ type realm struct {
 	runtime runtime
 	drivers []broker.Driver
 	edges   []edge.Driver
+	stores  []store.Driver
 
 	// simulated is for what has no meaning in virtual time: how busy the machine
 	// is, and whether it wakes those who sleep when it should.
@@ -42,21 +44,30 @@ type runtime interface {
 	Join(ctx context.Context) error
 }
 
-// Models makes the brokers and edges that stand in for real ones in virtual
+// Models makes the brokers, edges and stores that stand in for real ones in virtual
 // time. They live in k, all that they draw follows from the seed, and their
 // names are those of what they stand for.
-type Models func(k *des.Kernel, m scenarios.Model, seed uint64) ([]broker.Driver, []edge.Driver)
+type Models func(k *des.Kernel, m scenarios.Model, seed uint64) Registry
+
+// A Registry is all that cells can be made of.
+type Registry struct {
+	Brokers []broker.Driver
+	Edges   []edge.Driver
+	Stores  []store.Driver
+}
 
 // enter runs f in the realm of this engine.
 func (e *Engine) enter(ctx context.Context, c scenarios.Cell, f func(context.Context, realm) error) error {
 	if e.Models == nil {
-		return f(ctx, realm{runtime: NewWall(), drivers: e.Drivers, edges: e.Edges})
+		return f(ctx, realm{runtime: NewWall(), drivers: e.Drivers, edges: e.Edges, stores: e.Stores})
 	}
 	k := des.New()
-	drivers, edges := e.Models(k, c.Model, c.SeedFor("model"))
+	models := e.Models(k, c.Model, c.SeedFor("model"))
 	var err error
 	over := k.Run(ctx, func(ctx context.Context) {
-		err = f(ctx, realm{runtime: virtual{k}, drivers: drivers, edges: edges, simulated: true})
+		err = f(ctx, realm{
+			runtime: virtual{k}, drivers: models.Brokers, edges: models.Edges, stores: models.Stores, simulated: true,
+		})
 	})
 	if err == nil {
 		err = over

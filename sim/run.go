@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"flowbench/flows"
@@ -12,6 +13,7 @@ import (
 	"flowbench/scenarios"
 	"flowbench/sim/broker"
 	"flowbench/sim/edge"
+	"flowbench/sim/store"
 	"flowbench/sim/wire"
 )
 
@@ -24,13 +26,18 @@ type Runner interface {
 // An Engine runs plans in this process: on the wall clock, or in virtual time if
 // it has models.
 type Engine struct {
-	RunID    string // lower-case letters and digits; begins the name of everything at a broker
-	Flows    []flows.Flow
-	Drivers  []broker.Driver
-	Edges    []edge.Driver
-	Models   Models // if set, cells run in virtual time and on these, and on nothing else
-	Sources  *Sources
-	Dial     wire.Dialer
+	RunID   string // lower-case letters and digits; begins the name of everything at a broker
+	Flows   []flows.Flow
+	Drivers []broker.Driver
+	Edges   []edge.Driver
+	Stores  []store.Driver
+	Models  Models // if set, cells run in virtual time and on these, and on nothing else
+	Sources *Sources
+	Dial    wire.Dialer
+
+	StoreSources map[string]StoreSource // of stores that are not started here, by name
+	TempDir      string                 // where stores that are started here keep objects; the system's if empty
+
 	Progress func(Progress) // told how the run goes, several times a second; may be nil
 	Log      *slog.Logger
 
@@ -49,6 +56,9 @@ type Progress struct {
 	Length  time.Duration // of the load of the cell
 	Left    time.Duration // estimate for the whole run; 0 in virtual time, which takes as long as it takes
 	Live    results.Live
+
+	InFlight int64          // operations under way
+	Trial    *TrialProgress // nil where a cell is no sweep
 }
 
 // A Phase is what a cell is doing.
@@ -107,7 +117,7 @@ func (e *Engine) Check(ctx context.Context, p *scenarios.Plan) error {
 			return &EnvironmentError{err}
 		}
 	}
-	return nil
+	return e.checkStores(ctx, p)
 }
 
 // checkBroker opens and closes a session of a cell. A broker that is started here
@@ -137,8 +147,8 @@ func (e *Engine) Run(ctx context.Context, p *scenarios.Plan, w *results.Writer) 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := e.enter(ctx, p.Cells[i], func(ctx context.Context, r realm) error { return e.cell(ctx, r, p, i, w) })
-		if err != nil {
+		debug.FreeOSMemory() // no cell is to pay for the garbage of the one before it
+		if err := e.perform(ctx, p, i, w); err != nil {
 			return fmt.Errorf("run cell %s: %w", p.Cells[i].ID, err)
 		}
 	}
@@ -168,14 +178,11 @@ func (e *Engine) cell(ctx context.Context, r realm, p *scenarios.Plan, index int
 		defer func() { err = errors.Join(err, history.Close()) }()
 		world.history = history
 	}
-	if world.session != nil {
-		version := world.session.Version()
-		if err := w.Update(func(r *results.Run) { r.Versions[world.cell.Broker] = version }); err != nil {
-			return err
-		}
+	if err := noteVersion(w, world); err != nil {
+		return err
 	}
 	cut := world.drive(ctx, result, file, report)
-	if err := w.WriteCell(result); err != nil {
+	if err := errors.Join(w.WriteCell(result), w.WriteHops(result.ID, world.began, world.followed)); err != nil {
 		return err
 	}
 	report(Progress{Phase: Closing})
@@ -186,10 +193,7 @@ func (e *Engine) cell(ctx context.Context, r realm, p *scenarios.Plan, index int
 func (e *Engine) reporter(p *scenarios.Plan, index int) func(Progress) {
 	load := p.Cells[index].Load
 	length := time.Duration(load.Warmup + load.Duration)
-	var rest time.Duration
-	for _, c := range p.Cells[index+1:] {
-		rest += time.Duration(c.Load.Warmup+c.Load.Duration) + closingTime
-	}
+	rest := restOf(p, index)
 	return func(pr Progress) {
 		if e.Progress == nil {
 			return
@@ -200,6 +204,19 @@ func (e *Engine) reporter(p *scenarios.Plan, index int) func(Progress) {
 		}
 		e.Progress(pr)
 	}
+}
+
+// restOf returns about how long the cells behind one take, sweeps at their longest.
+func restOf(p *scenarios.Plan, index int) (rest time.Duration) {
+	for _, c := range p.Cells[index+1:] {
+		rest += closingTime
+		if c.Load.Sweep != nil {
+			rest += time.Duration(c.Load.Bound().Load)
+		} else {
+			rest += time.Duration(c.Load.Warmup + c.Load.Duration)
+		}
+	}
+	return rest
 }
 
 // closingTime is about how long a cell takes besides its load.

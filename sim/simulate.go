@@ -25,10 +25,7 @@ func (e *Engine) simulate(ctx context.Context, p *scenarios.Plan, w *results.Wri
 				// What a cell tells goes through the queue; it has the rest of the engine.
 				own := *e
 				own.Progress = func(pr Progress) { queue.tell(i, pr) }
-				err := own.enter(ctx, p.Cells[i], func(ctx context.Context, r realm) error {
-					return own.cell(ctx, r, p, i, w)
-				})
-				if err != nil {
+				if err := own.perform(ctx, p, i, w); err != nil {
 					cancel(fmt.Errorf("simulate cell %s: %w", p.Cells[i].ID, err))
 				}
 				queue.end(i)

@@ -36,6 +36,10 @@ type Cluster interface {
 	// Nodes returns the nodes, in the order of their indexes.
 	Nodes() []Node
 
+	// Settings returns what the nodes were told, as the broker writes it, that decides
+	// what becomes of faults between them and is not what it would be by default.
+	Settings() []string
+
 	// Leader returns the index of the node that leads a queue or a stream, by the
 	// name that the broker knows it by; see [broker.Queues]. While the leader is
 	// silent or being elected, nobody knows, and that is an error.

@@ -25,6 +25,8 @@ type node struct {
 
 func (c *cluster) Addresses() []string { return []string{"test://" + c.wants} }
 
+func (c *cluster) Settings() []string { return nil }
+
 func (c *cluster) Nodes() []sim.Node { return []sim.Node{node{of: c.wants}} }
 
 func (c *cluster) Close(context.Context) error {

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"flowbench/flows"
+	"flowbench/sim/alarm"
 	"flowbench/sim/pace"
 )
 
 // Wall is the Go runtime as a [flows.Runtime]: real time, real goroutines.
 type Wall struct {
 	clock  pace.Clock
-	alarms *alarms
+	alarms *alarm.Clock
 
 	mu     sync.Mutex // guards closed; wg.Add must not race with wg.Wait
 	closed bool
@@ -21,7 +22,7 @@ type Wall struct {
 
 // NewWall returns a runtime that begins now. Close must be called.
 func NewWall() *Wall {
-	return &Wall{clock: pace.Clock{Start: time.Now()}, alarms: newAlarms()}
+	return &Wall{clock: pace.Clock{Start: time.Now()}, alarms: alarm.New()}
 }
 
 // Close waits for all activities to end. Their contexts must have been
@@ -31,7 +32,7 @@ func (w *Wall) Close() {
 	w.closed = true
 	w.mu.Unlock()
 	w.wg.Wait()
-	w.alarms.close()
+	w.alarms.Close()
 }
 
 // Now implements [flows.Runtime].
@@ -72,7 +73,7 @@ func (w *Wall) Sleep(ctx context.Context, d time.Duration) error {
 	case d <= 0:
 		return ctx.Err()
 	case d < coarse:
-		return w.alarms.sleep(ctx, d)
+		return w.alarms.Sleep(ctx, d)
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -49,32 +49,9 @@ func TestASleeperLeavesWhenItsContextEnds(t *testing.T) {
 		}
 		cancel()
 	}
-	w.alarms.mu.Lock()
-	defer w.alarms.mu.Unlock()
-	if n := len(w.alarms.pending); n != 0 {
+	if n := w.alarms.Pending(); n != 0 {
 		t.Errorf("%d alarms are still pending", n)
 	}
-}
-
-func TestTheRuntimeTimerServesAlarmsAsWell(t *testing.T) {
-	a := &alarms{timer: newRuntimeTimer()}
-	a.done.Add(1)
-	go func() {
-		defer a.done.Done()
-		for a.timer.wait() {
-			a.wake()
-		}
-	}()
-	var wg sync.WaitGroup
-	for i := range 20 {
-		wg.Go(func() {
-			if err := a.sleep(t.Context(), time.Duration(i)*200*time.Microsecond); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	a.close()
 }
 
 func TestAPromiseIsKeptOnce(t *testing.T) {

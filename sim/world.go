@@ -17,7 +17,9 @@ import (
 	"flowbench/sim/broker"
 	"flowbench/sim/edge"
 	"flowbench/sim/edge/balance"
+	"flowbench/sim/hops"
 	"flowbench/sim/service"
+	"flowbench/sim/store"
 )
 
 // A world is what one cell runs in.
@@ -26,24 +28,33 @@ type world struct {
 	engine  *Engine
 	cell    scenarios.Cell
 	flow    flows.Flow
-	session broker.Session // nil for flows without a broker
-	edge    *watchedEdge   // nil for flows without an edge
+	session broker.Session   // nil for flows without a broker
+	edge    *watchedEdge     // nil for flows without an edge
+	stored  *store.Afflicted // nil unless payloads travel by reference
 	service *service.Service
 	paths   *paths // nil without faults of links
 	clients []flows.Client
-	history io.Writer          // nil unless the cell keeps one
-	stop    context.CancelFunc // ends the server and whatever lives as long
-	served  func(context.Context) error
-	fail    error // of the server, once served has returned
+	hops    *hops.Recorder
+
+	began    time.Time           // the load; zero in virtual time
+	followed []results.HopRecord // of the operations that are written down one by one
+	history  io.Writer           // nil unless the cell keeps one
+	stop     context.CancelFunc  // ends the server and whatever lives as long
+	served   func(context.Context) error
+	fail     error // of the server, once served has returned
 
 	brokerMeter broker.Meter
 	edgeMeter   edge.Meter
+	storeMeter  store.Meter
+	storeDir    string // of the store alone; empty without one
 
 	recorder atomic.Pointer[results.CellRecorder] // nil before the load
 
 	mu     sync.Mutex
 	origin time.Duration
 	early  []results.Event // what happened before the load, on the runtime's clock
+
+	leading leading
 }
 
 // openTime is how long the parts of a world may take to get ready.
@@ -61,6 +72,11 @@ func (e *Engine) open(ctx context.Context, r realm, c scenarios.Cell) (*world, e
 	if w.flow == nil {
 		return nil, errors.Join(fmt.Errorf("open cell: no flow is named %q", c.Flow), w.close(ctx))
 	}
+	w.hops = hops.New(hops.Config{
+		Runtime: w.runtime, Seed: c.SeedFor("trace/" + e.RunID + "/" + c.ID), Sample: c.SeedFor("hops"),
+		Expected: int(c.Load.RatePerS * time.Duration(c.Load.Duration).Seconds()),
+	})
+	w.flow = flows.Carried(w.hops.Around(w.flow), w.carriage())
 	// What lives as long as the world must not end with the run's context: closing
 	// has an order.
 	life, stop := w.runtime.WithCancel(context.WithoutCancel(ctx))
@@ -105,14 +121,16 @@ func (w *world) start(ctx, life context.Context) error {
 func (w *world) environment(ctx context.Context) (flows.Env, error) {
 	c, spec := w.cell, w.flow.Spec()
 	w.service = service.New(w.runtime, service.Config{
-		Service: c.Service, Keys: c.Load.Keys, PayloadBytes: c.Load.PayloadBytes, Seed: c.SeedFor("service"),
-		Applied: func(a results.Applied) { w.recorder.Load().Applied(a) },
+		Service: c.Service, Keys: c.Keys(), PayloadBytes: c.Load.PayloadBytes, Seed: c.SeedFor("service"),
+		Arrivals: c.PayloadTimes,
+		Applied:  func(a results.Applied) { w.recorder.Load().Applied(a) },
+		Begun:    w.hops.Begun,
 	})
 	env := flows.Env{
 		Runtime: w.runtime,
 		Service: w.service,
 		Settings: flows.Settings{
-			Instances: c.Service.Instances, Workers: c.Service.Workers, Timeout: time.Duration(c.Load.Timeout),
+			Instances: c.Service.Instances, Workers: c.Service.Workers, Timeout: time.Duration(c.Patience()),
 			Polling: flows.Polling{
 				Interval: time.Duration(c.Polling.Interval), Max: time.Duration(c.Polling.Max),
 				Backoff: c.Polling.Backoff,
@@ -122,7 +140,7 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 		Log:   w.engine.Log.With("cell", c.ID),
 		Stray: func(op uint64) { w.recorder.Load().Stray(op) },
 
-		Redelivered: func(op uint64) { w.recorder.Load().Redelivered(op) },
+		Redelivered: func(op uint64) { w.recorder.Load().Redelivered(op, w.runtime.Now()) },
 		Heard:       func(op uint64, subscriber int) { w.recorder.Load().Heard(op, subscriber, w.runtime.Now()) },
 	}
 	if spec.Tells == flows.Watchers && c.Load.Subscribers > 0 {
@@ -130,13 +148,17 @@ func (w *world) environment(ctx context.Context) (flows.Env, error) {
 			env.Settings.Keys = append(env.Settings.Keys, service.KeyName(i))
 		}
 	}
+	var err error
+	if env.Store, err = w.openStore(ctx); err != nil {
+		return env, err
+	}
 	if spec.Uses.Has(flows.UsesEdge) {
 		open, err := w.edgeOf(c.Edge)
 		if err != nil {
 			return env, err
 		}
 		w.edge = &watchedEdge{Edge: open(edge.Config{
-			Timeout: time.Duration(c.Load.Timeout), MaxBody: int64(c.Load.PayloadBytes) + bodyHeadroom,
+			Timeout: time.Duration(c.Patience()), MaxBody: int64(c.LargestPayload()) + bodyHeadroom,
 			Socket: spec.Uses.Has(flows.UsesSocket), LeastPending: c.FrontEnds.Balancer == scenarios.LeastPending,
 			ConnectionsPerClient: c.Load.ConnectionsPerClient, Dial: w.engine.Dial, Meter: &w.edgeMeter, Log: env.Log,
 			Health: balance.Defaults(), Notify: w.balanced, Route: w.edgeRoute(),
@@ -267,6 +289,11 @@ func (w *world) close(ctx context.Context) error {
 		}
 		cancel()
 	}
+	if w.stored != nil || w.storeDir != "" {
+		ctx, cancel := step()
+		errs = append(errs, w.closeStore(ctx))
+		cancel()
+	}
 	errs = append(errs, w.join(step))
 	if w.paths != nil {
 		errs = append(errs, w.paths.close())
@@ -289,7 +316,8 @@ func (w *world) join(step func() (context.Context, context.CancelFunc)) error {
 func (w *world) describe() *results.Cell {
 	c, spec := w.cell, w.flow.Spec()
 	r := &results.Cell{
-		ID: c.ID, Flow: c.Flow, Broker: c.Broker, Edge: c.Edge, Payload: c.Payload, Store: c.Store,
+		ID: c.ID, Of: c.Of, Repeat: c.Repeat,
+		Flow: c.Flow, Broker: c.Broker, Edge: c.Edge, Payload: c.Payload, Store: c.Store,
 		Summary: spec.Summary, Promise: spec.Promise.String(), Idempotent: c.Service.Idempotent,
 		Load: results.Load{
 			Arrivals: string(c.Load.Arrivals), RatePerS: c.Load.RatePerS, Users: c.Load.Users,
@@ -299,11 +327,14 @@ func (w *world) describe() *results.Cell {
 		},
 		Settings: w.settings(),
 		Urgency:  w.urgency(),
+		Bulk:     w.bulkOf(),
 		Served:   make([]int64, c.Service.Instances),
 	}
+	describeShape(r, c.Load)
 	if n := c.Load.Subscribers; spec.Tells != flows.Nobody && n > 0 {
 		r.Heard = &results.Heard{Subscribers: n}
 	}
+	w.describePayloads(r)
 	if w.session == nil {
 		return r
 	}
@@ -328,7 +359,7 @@ func (w *world) settings() map[string]string {
 		"time":     timeText(c.Service.Time),
 		"timeout":  c.Load.Timeout.String(),
 		"keys":     fmt.Sprint(c.Load.Keys),
-		"payload":  fmt.Sprintf("%d bytes", c.Load.PayloadBytes),
+		"payload":  fmt.Sprintf("%d bytes, %s", c.Load.PayloadBytes, c.Payload),
 		"clients":  fmt.Sprint(c.Load.Clients),
 		"inflight": fmt.Sprintf("at most %d", c.Load.MaxInFlight),
 	}
@@ -337,6 +368,10 @@ func (w *world) settings() map[string]string {
 	}
 	if c.Service.ErrorRate > 0 {
 		s["refused"] = fmt.Sprintf("%.3g %% of the requests", 100*c.Service.ErrorRate)
+	}
+	if b := c.Bulk; b != nil {
+		s["bulk"] = fmt.Sprintf("%d bytes in every %d. operation, one at a time, timeout %v", b.Bytes, b.Every,
+			b.Timeout)
 	}
 	if st := c.Service.Stall; st != nil {
 		s["stall"] = fmt.Sprintf("%v every %v", st.For, st.Every)
@@ -357,7 +392,9 @@ func (w *world) settings() map[string]string {
 	}
 	if d, err := w.driverOf(c.Broker); err == nil && d != nil {
 		if started, ok := w.engine.Sources.Cluster(d, c.BrokerParams); ok {
-			s["nodes"] = fmt.Sprintf("%d, started for the run", len(started.Nodes()))
+			s["nodes"] = strings.Join(append([]string{
+				fmt.Sprintf("%d, started for the run", len(started.Nodes())),
+			}, started.Settings()...), ", ")
 		}
 	}
 	return s

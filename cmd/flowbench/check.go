@@ -6,6 +6,9 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/spf13/pflag"
+
+	"flowbench/report"
 	"flowbench/results"
 	"flowbench/results/check"
 )
@@ -20,16 +23,27 @@ code that shares nothing with that which counted while the run went, and says fo
 each cell what became of its commands and whether its promise was kept. Where the
 two counts differ, one of them is wrong: that is a defect of flowbench, and shown.
 
-Cells with faults keep a history; others do if the scenario says history: on. The
-exit code is 1 if a promise was broken or the counts differ, 2 if a cell did not
-end, was not drained or has no history, and else 0.`,
-		run: runCheck,
+Cells with faults keep a history; others do if the scenario says history: on. What
+was expected of the run is shown as well, and --expect adds to it.
+
+The exit code is 1 if a promise was broken, the counts differ or an expectation
+failed, 2 if a cell did not end, was not drained or has no history, or an
+expectation cannot be told, and else 0.`,
+		flags: func(f *pflag.FlagSet, c *call) { c.report.expect.add(f) },
+		run:   runCheck,
 	}
 }
 
-func runCheck(_ context.Context, sh shell, c *call) (exitCode, error) {
+func runCheck(ctx context.Context, sh shell, c *call) (exitCode, error) {
 	findings, err := check.Run(c.args[0])
 	if err != nil {
+		return exitUsage, err
+	}
+	r, err := results.Read(c.args[0])
+	if err != nil {
+		return exitUsage, err
+	}
+	if err := c.report.expect.expectAgain(ctx, r); err != nil {
 		return exitUsage, err
 	}
 	code := exitOK
@@ -46,6 +60,15 @@ func runCheck(_ context.Context, sh shell, c *call) (exitCode, error) {
 		case code == exitOK && (f.Problem != "" || f.Judgement.Verdict != results.PromiseKept):
 			code = exitNoVerdict
 		}
+	}
+	switch end := r.ExpectationsEnd(); {
+	case end == results.ExpectationFailed:
+		code = exitExpectation
+	case end == results.ExpectationCannotTell && code == exitOK:
+		code = exitNoVerdict
+	}
+	if err := report.WriteExpectations(sh.stdout, r); err != nil {
+		return exitEnvironment, err
 	}
 	return code, nil
 }

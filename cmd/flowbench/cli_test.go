@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"os"
 	"path/filepath"
@@ -18,6 +19,11 @@ var update = flag.Bool("update", false, "rewrite golden files and generated docs
 // callProgram runs the program in this process.
 func callProgram(t *testing.T, args ...string) (code int, stderr string) {
 	t.Helper()
+	return callProgramUntil(t.Context(), args...)
+}
+
+// callProgramUntil is callProgram with a context that ends the program.
+func callProgramUntil(ctx context.Context, args ...string) (code int, stderr string) {
 	var out, errs bytes.Buffer
 	sh := shell{
 		stdin:  strings.NewReader(""),
@@ -26,7 +32,7 @@ func callProgram(t *testing.T, args ...string) (code int, stderr string) {
 		getenv: func(string) string { return "" },
 		width:  100,
 	}
-	code = run(t.Context(), sh, args)
+	code = run(ctx, sh, args)
 	return code, errs.String()
 }
 

@@ -12,11 +12,8 @@ import (
 	"flowbench/flows/transcript"
 )
 
-// The stories that every transcript tells and that the page draws.
-const (
-	doneStory  = "done"
-	crashStory = "the instance at work dies"
-)
+// crashStory is the story of trouble that the page draws, beside doneStory.
+const crashStory = "the instance at work dies"
 
 // transcripts returns the transcript of every flow, in the order of the flows.
 func transcripts(t *testing.T) []transcript.Transcript {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"flowbench/sim/broker"
 	"flowbench/sim/drivers"
 	"flowbench/sim/fault"
+	"flowbench/sim/installed"
 )
 
 const docsDir = "../../docs"
@@ -24,7 +26,9 @@ func TestDocsAreWhatTheRegistriesSay(t *testing.T) {
 	for name, text := range map[string][]byte{
 		"flows.md":             flowsDoc(t),
 		"brokers.md":           brokersDoc(),
+		"stores.md":            storesDoc(),
 		"faults.md":            faultsDoc(),
+		"expectations.md":      expectationsDoc(t),
 		"scenarios.md":         scenariosDoc(),
 		"scenario.schema.json": scenarios.Schema(catalog()),
 	} {
@@ -93,7 +97,7 @@ func parts(p flows.Parts) string {
 	for _, part := range []struct {
 		part flows.Parts
 		word string
-	}{{flows.UsesBroker, "broker"}, {flows.UsesEdge, "edge"}, {flows.UsesStore, "store"},
+	}{{flows.UsesBroker, "broker"}, {flows.UsesEdge, "edge"},
 		{flows.UsesSocket, "socket"}} {
 		if p.Has(part.part) {
 			words = append(words, part.word)
@@ -174,6 +178,9 @@ func brokersDoc() []byte {
 			fmt.Fprintf(&b, "\nStarted from what is installed here with `--broker-source %s=local:1` or `local:3`, or "+
 				"external by `--broker-url %s=URL` or `%s`, or at its usual address on this machine.\n",
 				d.Server, d.Server, urlVariable(d.Server))
+			fmt.Fprintf(&b, "\nThe nodes of a cluster that is started so, for a run with faults on `broker-node`, "+
+				"have `%s` set, which decides what becomes of those that lose each other. In all other runs they have "+
+				"RabbitMQ's defaults.\n", strings.Join(installed.PartedSettings(), "` and `"))
 		case d.Server != "":
 			fmt.Fprintf(&b, "\nExternal, by `--broker-url %s=URL` or `%s`, or at its usual address on this machine.\n",
 				d.Server, urlVariable(d.Server))
@@ -195,6 +202,36 @@ func brokersDoc() []byte {
 	return b.Bytes()
 }
 
+// storesDoc lists what large payloads can travel over by reference.
+func storesDoc() []byte {
+	var b bytes.Buffer
+	fmt.Fprint(&b, "# Stores\n", generated, `
+Payloads that travel [by reference](payloads.md) are put into one of these. Each is there
+without anything to set up: flowbench starts it for the cell, on loopback, and nothing of
+it stays. Those that may be yours take a URL by `+"`--store-url NAME=URL`"+` or the
+environment, and credentials by the environment or by `+"`--store-credentials NAME=FILE`"+`, a
+file whose first line is name:secret. Credentials never get into results, addresses or
+messages. Stores beyond this machine need `+"`--allow-remote`"+`.
+
+URLs are `+"`http://host:port/folder/`, `s3://host:port/bucket` (with `?tls=true` and "+
+		"`region=NAME` if need be), `ftp://host:port/folder` and `nats-object://host:port`"+`. Buckets and folders
+must be there; an S3 user must be allowed to put, get, delete, and abort uploads. FTP
+carries credentials in clear text.
+
+A receiver gets nothing but objects of its own run from the configured store: any other
+address in a message is refused before anybody is asked for it.
+`)
+	for _, d := range drivers.Stores() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\nBy itself: %s.\n", d.Name, strings.ToUpper(d.Summary[:1])+d.Summary[1:],
+			strings.TrimSuffix(d.Embedded, "."))
+		if d.External {
+			fmt.Fprintf(&b, "\nYours: `--store-url %s=URL` or `%s`, with `%s` and `%s`.\n", d.Name,
+				storeVariable(d.Name, "URL"), storeVariable(d.Name, "USER"), storeVariable(d.Name, "SECRET"))
+		}
+	}
+	return b.Bytes()
+}
+
 func scenariosDoc() []byte {
 	var b bytes.Buffer
 	fmt.Fprint(&b, "# Scenarios of the library\n", generated,
@@ -206,27 +243,52 @@ func scenariosDoc() []byte {
 	return b.Bytes()
 }
 
-// TestCommandsInTheDocsWork runs every command that a page shows behind "$ ".
-// Runs are made short and written elsewhere; make targets must exist.
+// TestCommandsInTheDocsWork runs every command that a page shows behind "$ ", once
+// and two at a time. Runs are made short and written elsewhere; make targets must
+// exist.
 func TestCommandsInTheDocsWork(t *testing.T) {
 	makefile, err := os.ReadFile("../../Makefile")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ran := 0
-	for _, page := range []string{"../../README.md", docsDir + "/results.md"} {
+	t.Parallel()
+	ran := make(map[string]bool)
+	for _, page := range []string{
+		"../../README.md", docsDir + "/results.md", docsDir + "/live.md", docsDir + "/comparing.md",
+		docsDir + "/sweeps.md", docsDir + "/ci.md",
+	} {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range regexp.MustCompile(`(?m)^\$ (.+)$`).FindAllStringSubmatch(string(text), -1) {
-			ran++
-			t.Run(m[1], func(t *testing.T) { runShown(t, m[1], string(makefile)) })
+			if ran[m[1]] {
+				continue
+			}
+			ran[m[1]] = true
+			t.Run(m[1], func(t *testing.T) {
+				t.Parallel()
+				runShown(t, m[1], string(makefile))
+			})
 		}
 	}
-	if ran < 5 {
-		t.Errorf("only %d commands were found", ran)
+	if len(ran) < 5 {
+		t.Errorf("only %d commands were found", len(ran))
 	}
+}
+
+// shellWords splits a command line as a shell does, as far as the docs need it: at
+// spaces that are not between single quotes.
+func shellWords(line string) []string {
+	var words []string
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 0 {
+			words = append(words, strings.Fields(part)...)
+		} else {
+			words = append(words, part)
+		}
+	}
+	return words
 }
 
 // runShown runs one command of the docs.
@@ -241,7 +303,7 @@ func runShown(t *testing.T, command, makefile string) {
 	if !ok {
 		t.Fatalf("do not know how to run %q", command)
 	}
-	words := strings.Fields(args)
+	words := shellWords(args)
 	if strings.Contains(args, "rabbitmq") || strings.Contains(args, "4222") {
 		for _, address := range []string{"127.0.0.1:5672", "127.0.0.1:4222"} {
 			if there, err := brokerThere(address); err != nil {
@@ -254,9 +316,25 @@ func runShown(t *testing.T, command, makefile string) {
 	switch {
 	case words[0] == "run" && strings.Contains(args, "outage"): // faults are shortened with it
 		words = append(words, "--quick", "--no-progress", "--out", filepath.Join(t.TempDir(), "run"))
+	case words[0] == "run" && strings.Contains(args, "saturation"): // as few and as short trials as there are
+		words = append(words, "--warmup", "50ms", "--duration", "200ms", "--set", "load.sweep.confirm=200ms", "--set",
+			"load.sweep.curve=[0.5]", "--set", "load.sweep.max_per_s=200", "--no-progress", "--out",
+			filepath.Join(t.TempDir(), "run"))
+	case words[0] == "run" && strings.Contains(args, "large-payloads"): // fewer sizes and stores
+		words = append(words, "--warmup", "50ms", "--duration", "200ms", "--set", "payloads.bytes=[4KiB, 1MiB]",
+			"--set", "payloads.stores=[file, s3]", "--no-progress", "--out", filepath.Join(t.TempDir(), "run"))
 	case words[0] == "run":
-		words = append(words, "--warmup", "100ms", "--duration", "400ms", "--no-progress",
+		words = append(words, "--warmup", "50ms", "--duration", "200ms", "--no-progress",
 			"--out", filepath.Join(t.TempDir(), "run"))
+	}
+	if words[0] == "serve" { // what it serves is not there in a clean checkout, and it has no end
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		code, stderr := callProgramUntil(ctx, "serve", t.TempDir())
+		if code != int(exitOK) {
+			t.Errorf("exit code is %d:\n%s", code, stderr)
+		}
+		return
 	}
 	if words[0] == "simulate" { // short as it is, but for what it writes
 		words = append(words, "--no-progress", "--out", filepath.Join(t.TempDir(), "run"))

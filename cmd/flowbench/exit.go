@@ -14,7 +14,7 @@ type exitCode int
 // names one of these.
 const (
 	exitOK          exitCode = 0 // all held
-	exitExpectation exitCode = 1 // an expectation failed
+	exitExpectation exitCode = 1 // an expectation failed, or a promise was broken
 	exitNoVerdict   exitCode = 2 // no verdict: a cell is not valid, or the run was cut short
 	exitUsage       exitCode = 3 // the command line or the scenario is wrong
 	exitEnvironment exitCode = 4 // what is needed around flowbench is not there
@@ -28,10 +28,11 @@ type codeHelp struct {
 
 func exitCodes() []codeHelp {
 	return []codeHelp{
-		{exitOK, "all held"},
-		{exitExpectation, "an expectation failed"},
-		{exitNoVerdict, "no verdict: a cell is not valid, or the run was cut short"},
-		{exitUsage, "the command line or the scenario is wrong"},
+		{exitOK, "all held; comparing: nothing changed for the worse"},
+		{exitExpectation, "an expectation failed, or a flow broke its promise; comparing: a change for the worse"},
+		{exitNoVerdict, "no verdict: a cell is not valid, the numbers do not carry one, or the run was cut short; " +
+			"comparing: it cannot be told"},
+		{exitUsage, "the command line or the scenario is wrong; comparing: the runs are not comparable"},
 		{exitEnvironment, "the environment failed: a broker cannot be reached, a file cannot be written"},
 	}
 }
@@ -47,11 +48,14 @@ func (e *usageError) Unwrap() error { return e.err }
 func codeOf(err error) exitCode {
 	var usage *usageError
 	var env *sim.EnvironmentError
+	var off *brokenOff
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
 		return exitUsage
+	case errors.As(err, &off):
+		return exitExpectation
 	case errors.Is(err, context.Canceled):
 		return exitNoVerdict
 	case errors.As(err, &env):

@@ -12,17 +12,19 @@ import (
 	"github.com/spf13/pflag"
 
 	"flowbench/flows"
+	"flowbench/report/words"
 	"flowbench/scenarios"
 	"flowbench/sim/broker"
 	"flowbench/sim/drivers"
 	"flowbench/sim/host"
+	"flowbench/sim/installed"
 )
 
 // The verbs in this file only tell: they run nothing and write nothing.
 
 func listVerb() verb {
 	return verb{
-		name: "list", args: "flows|brokers|edges|faults|scenarios", minArgs: 1, maxArgs: 1,
+		name: "list", args: "flows|brokers|edges|stores|faults|metrics|scenarios", minArgs: 1, maxArgs: 1,
 		summary: "list what there is",
 		run: func(_ context.Context, sh shell, c *call) (exitCode, error) {
 			switch c.args[0] {
@@ -32,13 +34,17 @@ func listVerb() verb {
 				return exitOK, listBrokers(sh.stdout)
 			case "edges":
 				return exitOK, listEdges(sh.stdout)
+			case "stores":
+				return exitOK, listStores(sh.stdout)
 			case "faults":
 				return exitOK, listFaults(sh.stdout)
+			case "metrics":
+				return exitOK, listMetrics(sh.stdout, sh.width)
 			case "scenarios":
 				return exitOK, listScenarios(sh.stdout)
 			}
-			return exitUsage, fmt.Errorf("there is no list of %q; want flows, brokers, edges, faults or scenarios",
-				c.args[0])
+			return exitUsage, fmt.Errorf("there is no list of %q; "+
+				"want flows, brokers, edges, stores, faults, metrics or scenarios", c.args[0])
 		},
 	}
 }
@@ -79,6 +85,8 @@ func listBrokers(w io.Writer) error {
 		case d.Source == broker.Local:
 			fmt.Fprintf(w, "    runs: at its usual local address, external by --broker-url %s=URL, or started from "+
 				"what is installed by --broker-source %s=local:1 or local:3\n", d.Server, d.Server)
+			fmt.Fprintf(w, "    three started so, for faults on broker-node, have: %s\n",
+				strings.Join(installed.PartedSettings(), ", "))
 		case d.Server != "":
 			fmt.Fprintf(w, "    runs: external, by --broker-url %s=URL or at its usual local address\n", d.Server)
 		default:
@@ -179,21 +187,43 @@ func writePlan(w io.Writer, p *scenarios.Plan) error {
 	fmt.Fprintln(tw, "CELL\tFLOW\tBROKER\tEDGE\tLOAD\tMEASURED\tSERVICE")
 	var total time.Duration
 	for _, c := range p.Cells {
-		total += time.Duration(c.Load.Warmup + c.Load.Duration)
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%v after %v\t%d × %d workers, %v\n", c.ID, c.Flow, orDash(c.Broker),
-			orDash(c.Edge), loadText(c.Load), c.Load.Duration, c.Load.Warmup, c.Service.Instances, c.Service.Workers,
+		total += loadTime(c.Load)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%d × %d workers, %v\n", c.ID, c.Flow, orDash(c.Broker),
+			orDash(c.Edge), loadText(c.Load), measuredText(c.Load), c.Service.Instances, c.Service.Workers,
 			c.Service.Time.Mean)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d cells, %v of load in all. --json shows every setting.\n", len(p.Cells), total)
+	writeSweep(w, p)
+	for i, why := range p.LeftOut {
+		if i == 0 {
+			fmt.Fprintln(w, "\nLeft out, since they cannot be:")
+		}
+		fmt.Fprintf(w, "  %s\n", why)
+	}
+	for i, e := range p.Expect {
+		if i == 0 {
+			fmt.Fprintln(w, "\nExpected of it:")
+		}
+		fmt.Fprintf(w, "  %s\n", words.Clean(e.Statement))
+	}
+	_, err := fmt.Fprintf(w, "\n%d cells, %s%v of load in all. --json shows every setting.\n",
+		len(p.Cells), atMost(p), total)
 	return err
 }
 
 func loadText(l scenarios.Load) string {
 	if l.Arrivals == scenarios.Closed {
 		return fmt.Sprintf("%d users, closed", l.Users)
+	}
+	switch {
+	case l.Shape != nil:
+		return fmt.Sprintf("%v, %s", l.Shape, l.Arrivals)
+	case l.Trace != nil:
+		return l.Trace.String()
+	case l.Sweep != nil:
+		return fmt.Sprintf("sweep from %g/s, %s", l.RatePerS, l.Arrivals)
 	}
 	return fmt.Sprintf("%g/s, %s", l.RatePerS, l.Arrivals)
 }
@@ -215,7 +245,11 @@ func validateVerb() verb {
 			if err != nil {
 				return exitUsage, err
 			}
-			fmt.Fprintf(sh.stdout, "%s is valid: %d cells\n", c.args[0], len(plan.Cells))
+			left := ""
+			if n := len(plan.LeftOut); n > 0 {
+				left = fmt.Sprintf(", and %d that cannot be; flowbench plan says why", n)
+			}
+			fmt.Fprintf(sh.stdout, "%s is valid: %d cells%s\n", c.args[0], len(plan.Cells), left)
 			return exitOK, nil
 		},
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,7 @@ func (silence) close()              {}
 // goes now, and the latency of the cell so far.
 type tally struct {
 	cell    string
+	trial   int // of a sweep
 	hist    *results.Hist
 	at      time.Duration
 	ended   int64
@@ -51,8 +53,8 @@ type tally struct {
 func newTally() *tally { return &tally{hist: results.NewHist()} }
 
 func (t *tally) take(p sim.Progress) {
-	if p.Cell != t.cell {
-		*t = tally{cell: p.Cell, hist: t.hist}
+	if p.Cell != t.cell || trialOf(p) != t.trial {
+		*t = tally{cell: p.Cell, trial: trialOf(p), hist: t.hist}
 		t.hist.Reset()
 	}
 	if p.Live.Latency != nil {
@@ -99,6 +101,9 @@ type row struct {
 // say updates the text behind the bar.
 func (r *row) say() {
 	s := r.tally.String()
+	if r.last.Trial != nil {
+		s = trialText(r.last.Trial) + "  " + s
+	}
 	if r.last.Phase != sim.Closing {
 		s = fmt.Sprintf("%s  %s", s, r.last.Phase)
 		if r.last.Left > 0 {
@@ -122,7 +127,8 @@ func (b *bars) update(p sim.Progress) {
 	}
 	b.row.last = p
 	b.row.say()
-	b.row.bar.SetCurrent(min(p.Elapsed, p.Length).Milliseconds())
+	done, _ := extent(p)
+	b.row.bar.SetCurrent(done)
 }
 
 // add begins the bar of a cell.
@@ -130,7 +136,8 @@ func (b *bars) add(p sim.Progress) {
 	r := &row{tally: newTally(), last: p}
 	r.say()
 	style := mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]").TipOnComplete()
-	r.bar = b.out.New(p.Length.Milliseconds(), style,
+	_, all := extent(p)
+	r.bar = b.out.New(all, style,
 		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%2d/%d  %-28s", p.Index+1, p.Cells, p.Cell))),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return *r.text.Load() })),
 	)
@@ -143,7 +150,8 @@ func (b *bars) finish() {
 		return
 	}
 	if b.row.last.Phase == sim.Closing {
-		b.row.bar.SetCurrent(b.row.last.Length.Milliseconds())
+		_, all := extent(b.row.last)
+		b.row.bar.SetCurrent(all)
 	}
 	b.row.last.Phase = sim.Closing
 	b.row.say()
@@ -182,9 +190,12 @@ func (l *lines) update(p sim.Progress) {
 		if p.Left > 0 {
 			left = fmt.Sprintf(", about %v left", p.Left.Round(time.Second))
 		}
-		fmt.Fprintf(l.out, "%d/%d  %s: %v%s\n", p.Index+1, p.Cells, p.Cell, p.Length, left)
+		if p.Trial != nil {
+			left = strings.Replace(left, "about", "at most", 1)
+		}
+		fmt.Fprintf(l.out, "%d/%d  %s: %v%s\n", p.Index+1, p.Cells, nameOf(p), p.Length, left)
 	case sim.Closing:
-		fmt.Fprintf(l.out, "%d/%d  %s: %s\n", p.Index+1, p.Cells, p.Cell, l.tally)
+		fmt.Fprintf(l.out, "%d/%d  %s: %s\n", p.Index+1, p.Cells, nameOf(p), l.tally)
 	}
 }
 

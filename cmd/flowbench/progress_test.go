@@ -92,3 +92,43 @@ func (b *buffer) String() string {
 	defer b.mu.Unlock()
 	return b.b.String()
 }
+
+// showTrials plays a sweep of two trials to a progress display.
+func showTrials(p progress) {
+	for n, rate := range []float64{100, 200} {
+		at := func(phase sim.Phase, elapsed time.Duration, ok int64) {
+			h := results.NewHist()
+			h.Record(time.Duration(n+1) * time.Millisecond)
+			p.update(sim.Progress{
+				Cell: "one", Cells: 1, Phase: phase, Elapsed: elapsed, Length: 3 * time.Second, Left: time.Minute,
+				Live:  results.Live{Counts: results.Counts{OK: ok}, Latency: h},
+				Trial: &sim.TrialProgress{Number: n + 1, Most: 9, Purpose: "search", RatePerS: rate},
+			})
+		}
+		at(sim.Opening, 0, 0)
+		at(sim.Measured, time.Second, 100)
+		at(sim.Measured, 3*time.Second, 300)
+		at(sim.Closing, 0, 0)
+	}
+	p.close()
+}
+
+func TestProgressSaysWhichTrialRuns(t *testing.T) {
+	var buf buffer
+	showTrials(&lines{out: &buf, tally: newTally()})
+	const want = `1/1  one, trial 1 of at most 9, search 100/s: 3s, at most 1m0s left
+1/1  one, trial 1 of at most 9, search 100/s:   100/s  p50 1 ms    p99 1 ms   
+1/1  one, trial 2 of at most 9, search 200/s: 3s, at most 1m0s left
+1/1  one, trial 2 of at most 9, search 200/s:   100/s  p50 2 ms    p99 2 ms   
+`
+	if got := buf.String(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	var drawn buffer
+	showTrials(&bars{out: mpb.New(mpb.WithOutput(&drawn), mpb.WithAutoRefresh(),
+		mpb.WithRefreshRate(time.Millisecond))})
+	last := drawn.String()[strings.LastIndex(drawn.String(), "1/1"):]
+	if !strings.Contains(last, "trial 2 of at most 9, search 200/s") {
+		t.Errorf("the last picture lacks the trial:\n%s", last)
+	}
+}

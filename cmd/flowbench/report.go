@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -14,49 +16,111 @@ import (
 )
 
 // reportFlags are the flags of the verb report.
-type reportFlags struct{ format string }
+type reportFlags struct {
+	format      string
+	expect      expectFlags
+	reference   string
+	traces      traceTarget
+	allowRemote bool
+}
 
-// reportFormats are what a run can be shown as.
-const reportFormats = "text, json, csv or html"
+// A reportFormat is one form that a run can be shown in.
+type reportFormat struct {
+	name  string
+	write func(io.Writer, *results.Run) error
+}
+
+// reportFormats returns what a run can be shown as: for eyes first, then for
+// programs.
+func reportFormats(sh shell, reference string) []reportFormat {
+	return []reportFormat{
+		{"text", func(w io.Writer, r *results.Run) error { return report.WriteText(w, r, sh.width, sh.colour) }},
+		{"html", func(w io.Writer, r *results.Run) error { return report.WriteHTMLAgainst(w, r, reference) }},
+		{"markdown", report.WriteMarkdown},
+		{"json", writeSummary},
+		{"csv", report.WriteCSV},
+		{"hlog", results.WriteHistogramLog},
+		{"benchfmt", report.WriteBenchmarks},
+		{"junit", report.WriteJUnit},
+	}
+}
+
+func writeSummary(w io.Writer, r *results.Run) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r.Summary())
+}
+
+// formatNames returns the names of all formats as a sentence has them.
+func formatNames() string {
+	var names []string
+	for _, f := range reportFormats(shell{}, "") {
+		names = append(names, f.name)
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+}
 
 func reportVerb() verb {
 	return verb{
 		name: "report", args: "DIR", minArgs: 1, maxArgs: 1,
 		summary: "show a run again, finished or not",
 		long: `
-Reads a run directory and prints it. The JSON form is for programs and keeps its
-names and meanings; docs/results.md describes it. The exit code is that of the
-run: 0 if every cell is valid, 2 if not or if it is unfinished.`,
+Reads a run directory and prints it: text and html for reading, markdown for a
+comment on a pull request, json and csv for programs, hlog, HdrHistogram's log
+format, for its tools, benchfmt, Go's benchmark format, for benchstat, and junit
+for servers that show tests. The JSON form keeps its names and meanings;
+docs/results.md describes all of them. The exit code is that of the run.
+
+--otlp exports traces in place of that: each operation that was followed, with a
+span for every hop on its way. FILE has one OTLP message in JSON on each line, as
+collectors read it; to a URL they are posted, to the path /v1/traces unless it
+has another.`,
 		flags: func(f *pflag.FlagSet, c *call) {
-			f.StringVar(&c.report.format, "format", "text", "`FORMAT`: "+reportFormats)
+			c.report.expect.add(f)
+			f.StringVar(&c.report.format, "format", "text", "`FORMAT`: "+formatNames())
+			f.StringVar(&c.report.reference, "reference", "",
+				"`FLOW` that the page compares the others with (default direct, or else the first one)")
+			c.report.traces.add(f)
+			f.BoolVar(&c.report.allowRemote, "allow-remote", false,
+				"allow a collector beyond this machine; be sure that it is yours")
 		},
 		run: runReport,
 	}
 }
 
-func runReport(_ context.Context, sh shell, c *call) (exitCode, error) {
-	format := strings.ToLower(c.report.format)
-	if !slices.Contains([]string{"text", "json", "csv", "html"}, format) {
-		return exitUsage, fmt.Errorf("--format is %q; want %s", c.report.format, reportFormats)
+func runReport(ctx context.Context, sh shell, c *call) (exitCode, error) {
+	formats, name := reportFormats(sh, c.report.reference), strings.ToLower(c.report.format)
+	i := slices.IndexFunc(formats, func(f reportFormat) bool { return f.name == name })
+	if i < 0 {
+		return exitUsage, fmt.Errorf("--format is %q; want %s", c.report.format, formatNames())
 	}
-	r, err := results.Read(c.args[0])
+	if c.report.reference != "" && name != "html" {
+		return exitUsage, fmt.Errorf("--reference is for --format html, and --format is %s", name)
+	}
+	if err := c.report.traces.parse(c.report.allowRemote); err != nil {
+		return exitUsage, err
+	}
+	root, err := os.OpenRoot(c.args[0])
+	if err != nil {
+		return exitUsage, fmt.Errorf("open run directory: %w", err)
+	}
+	defer root.Close() // nothing is written into it
+	r, err := results.ReadRoot(root)
 	if err != nil {
 		return exitUsage, err
 	}
-	switch format {
-	case "text":
-		err = report.WriteText(sh.stdout, r, sh.width, sh.colour)
-	case "csv":
-		err = report.WriteCSV(sh.stdout, r)
-	case "html":
-		err = report.WriteHTML(sh.stdout, r)
-	case "json":
-		e := json.NewEncoder(sh.stdout)
-		e.SetIndent("", "  ")
-		err = e.Encode(r.Summary())
+	if err := report.CheckReference(r, c.report.reference); err != nil {
+		return exitUsage, err
 	}
-	if err == nil && !r.Sound() {
-		return exitNoVerdict, nil
+	if c.report.traces.to != "" { // in place of showing the run
+		return exitOK, c.report.traces.export(ctx, sh, root, r)
 	}
-	return exitOK, err
+	if err := c.report.expect.expectAgain(ctx, r); err != nil {
+		return exitUsage, err
+	}
+	if err := formats[i].write(sh.stdout, r); err != nil {
+		return exitEnvironment, err
+	}
+	code, _ := expectationError(r) // what it says is in the report
+	return code, nil
 }

@@ -8,33 +8,37 @@ import (
 	"sync"
 
 	"flowbench/sim"
-	"flowbench/sim/embedded"
 	"flowbench/sim/link"
 )
 
-// A partedCluster is a NATS cluster whose nodes reach each other through links. It
-// is started only for plans with faults between nodes: a link copies every byte,
-// which a run without such faults need not pay for.
+// A partedCluster is a cluster whose nodes reach each other through links. It is
+// started only for plans with faults between nodes: a link copies every byte, which
+// a run without such faults need not pay for.
 type partedCluster struct {
-	natsCluster
+	sim.Cluster
 	routes *routes
 }
 
-// startParted starts such a cluster.
-func startParted(ctx context.Context, opts embedded.ClusterOptions, log *slog.Logger) (sim.Cluster, error) {
+// A layer lays the route from one node of a cluster to another, whose address is
+// given, and returns the address to dial in its place.
+type layer func(from, to int, address string) (string, error)
+
+// startParted starts a cluster whose routes are laid as links.
+func startParted(
+	ctx context.Context, log *slog.Logger, start func(ctx context.Context, lay layer) (sim.Cluster, error),
+) (sim.Cluster, error) {
 	r := &routes{life: context.WithoutCancel(ctx), log: log, links: make(map[route]*link.Link)}
-	opts.Route = r.lay
-	c, err := embedded.StartCluster(ctx, opts)
+	c, err := start(ctx, r.lay)
 	if err != nil {
 		return nil, errors.Join(err, r.close())
 	}
-	return partedCluster{natsCluster{c}, r}, nil
+	return partedCluster{c, r}, nil
 }
 
 // Close implements [sim.Cluster]. The nodes end first: those that lose each other
 // would try to find each other again.
 func (c partedCluster) Close(ctx context.Context) error {
-	return errors.Join(c.natsCluster.Close(ctx), c.routes.close())
+	return errors.Join(c.Cluster.Close(ctx), c.routes.close())
 }
 
 // Between implements [sim.Parted].

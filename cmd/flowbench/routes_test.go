@@ -2,12 +2,65 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"testing"
 
 	"flowbench/sim"
 	"flowbench/sim/link"
 )
+
+// A laidCluster is one that is nothing but its routes.
+type laidCluster struct {
+	sim.Cluster
+	address string // of the route from node 0 to node 1
+	closed  error  // what dialling it said when the cluster ended
+}
+
+func (c *laidCluster) Close(context.Context) error {
+	conn, err := net.Dial("tcp", c.address)
+	if err == nil {
+		err = conn.Close()
+	}
+	c.closed = err
+	return nil
+}
+
+// TestLinksOutliveTheNodesAndNothingElse starts a cluster with links, once in vain.
+func TestLinksOutliveTheNodesAndNothingElse(t *testing.T) {
+	inVain := errors.New("no node starts")
+	node, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = node.Close() }()
+	for _, want := range []error{nil, inVain} {
+		laid := &laidCluster{}
+		c, err := startParted(t.Context(), slog.New(slog.DiscardHandler),
+			func(_ context.Context, lay layer) (_ sim.Cluster, err error) {
+				if laid.address, err = lay(0, 1, node.Addr().String()); err != nil {
+					t.Error(err)
+				}
+				return laid, want
+			})
+		if !errors.Is(err, want) || err != nil && want == nil {
+			t.Fatalf("got %v; want %v", err, want)
+		}
+		if want == nil {
+			if to, _ := c.(sim.Parted).Between(1); len(to) != 1 || to[0].Address() != laid.address {
+				t.Errorf("links %v lead to node 1; want the one that was laid", to)
+			}
+			if err := c.Close(t.Context()); err != nil || laid.closed != nil {
+				t.Errorf("closed with %v, and the link before that with %v; want it to be there", err, laid.closed)
+			}
+		}
+		if conn, err := net.Dial("tcp", laid.address); err == nil {
+			t.Errorf("the link is there after the end (started: %v)", want == nil)
+			_ = conn.Close()
+		}
+	}
+}
 
 // TestRoutesAreLaidOnceForEachPairAndEndTogether lays the routes of three nodes
 // twice, as for a cluster that is started anew.

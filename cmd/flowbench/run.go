@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"flowbench/flows"
 	"flowbench/report"
 	"flowbench/results"
+	"flowbench/results/expect"
 	"flowbench/scenarios"
 	"flowbench/sim"
 	"flowbench/sim/broker"
@@ -29,14 +29,20 @@ import (
 
 // runFlags are the flags of the verb run.
 type runFlags struct {
-	scenario      scenarioFlags
-	brokerURLs    []string
+	scenario   scenarioFlags
+	brokerURLs []string
+	storeURLs  []string
+
+	storeCredentials []string
+
 	brokerSources []string
 	allowRemote   bool
 	allowExec     bool
+	traces        traceTarget
 	out           string
 	noProgress    bool
 	verbose       bool
+	live          liveFlags
 }
 
 func runVerb() verb {
@@ -65,25 +71,26 @@ before the run, and is gone after it, whatever ends it.
 The fault exec runs commands that the scenario names, such as those that stop and
 start a broker which was not started here. They run with your rights, and only
 with --allow-exec. What they write is logged with --verbose.`,
-		flags: func(f *pflag.FlagSet, c *call) {
-			r := &c.run
-			r.scenario.add(f)
-			r.addOutput(f)
-			f.StringArrayVar(&r.brokerURLs, "broker-url", nil,
-				"use an external broker: `nats=URL` or rabbitmq=URL; several URLs of a cluster separated by commas")
-			f.StringArrayVar(&r.brokerSources, "broker-source", nil,
-				"start a broker for the run, `SERVER=SOURCE`: "+strings.Join(sourceForms(), ", "))
-			f.BoolVar(
-				&r.allowRemote,
-				"allow-remote",
-				false,
-				"allow brokers beyond this machine; be sure that they are yours",
-			)
-			f.BoolVar(&r.allowExec, "allow-exec", false,
-				"allow faults to run the commands that the scenario names; be sure that you know them")
-		},
-		run: runRun,
+		flags: addRunFlags,
+		run:   runRun,
 	}
+}
+
+// addRunFlags adds the flags of run.
+func addRunFlags(f *pflag.FlagSet, c *call) {
+	r := &c.run
+	r.scenario.add(f)
+	r.addOutput(f)
+	f.StringArrayVar(&r.brokerURLs, "broker-url", nil,
+		"use an external broker: `nats=URL` or rabbitmq=URL; several URLs of a cluster separated by commas")
+	f.StringArrayVar(&r.brokerSources, "broker-source", nil,
+		"start a broker for the run, `SERVER=SOURCE`: "+strings.Join(sourceForms(), ", "))
+	r.addStores(f)
+	r.traces.add(f)
+	f.BoolVar(&r.allowRemote, "allow-remote", false,
+		"allow brokers, stores and collectors beyond this machine; be sure that they are yours")
+	f.BoolVar(&r.allowExec, "allow-exec", false,
+		"allow faults to run the commands that the scenario names; be sure that you know them")
 }
 
 // addOutput adds the flags about what a run writes.
@@ -91,6 +98,7 @@ func (r *runFlags) addOutput(f *pflag.FlagSet) {
 	f.StringVar(&r.out, "out", "", "write the run to this `DIR` (default results/runs/<UTC>-<scenario>)")
 	f.BoolVar(&r.noProgress, "no-progress", false, "show no progress")
 	f.BoolVar(&r.verbose, "verbose", false, "log what happens to connections and single operations")
+	r.live.add(f)
 }
 
 func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
@@ -106,11 +114,22 @@ func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
 		return exitUsage, fmt.Errorf("the scenario has a fault %s, which runs commands on this machine; "+
 			"if you know them and want that, say so with --allow-exec", what)
 	}
+	if err := c.run.traces.parse(c.run.allowRemote); err != nil {
+		return exitUsage, err
+	}
 	sources, err := c.run.sources(sh, plan)
 	if err != nil {
 		return exitUsage, err
 	}
 	engine := c.run.engine(sh, sources)
+	if engine.StoreSources, err = c.run.storeSources(sh); err != nil {
+		return exitUsage, err
+	}
+	closeStores, err := c.run.keepStores(ctx, engine, plan)
+	if err != nil {
+		return exitEnvironment, err
+	}
+	defer closeStores()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 		defer cancel()
@@ -124,6 +143,8 @@ func runRun(ctx context.Context, sh shell, c *call) (exitCode, error) {
 		}
 		return codeOf(err), err
 	}
+	defer limitMemory(plan)()
+	defer shareProcessors(plan)()
 	started := time.Now().UTC()
 	return c.run.perform(ctx, sh, engine, plan, text, describeRun(plan, started, c.line), started)
 }
@@ -134,19 +155,48 @@ func (r *runFlags) perform(
 	ctx context.Context, sh shell, engine *sim.Engine, plan *scenarios.Plan, text []byte, run *results.Run,
 	now time.Time,
 ) (exitCode, error) {
+	baseline, err := r.scenario.expect.readBaseline(ctx)
+	if err != nil {
+		return exitUsage, err
+	}
+	expected, err := asked(plan, baseline)
+	if err != nil {
+		return exitUsage, err
+	}
 	dir := r.directory(run, now)
+	shown, err := r.live.open(run)
+	if err != nil {
+		return codeOf(err), err
+	}
+	defer shown.close()
 	w, err := results.Create(dir, run, runFiles(plan, text))
 	if err != nil {
 		return exitEnvironment, err
 	}
-	progress := newProgress(sh, r.noProgress)
-	engine.Progress = progress.update
-	runErr := engine.Run(ctx, plan, w)
-	progress.close()
-	if runErr != nil && ctx.Err() != nil {
-		runErr = errInterrupted // whatever else it says, that is why
+	if err := shown.begin(sh, dir, r.live.expose); err != nil {
+		return exitEnvironment, err
 	}
-	return finishRun(sh, w, dir, runErr)
+	progress := newProgress(sh, r.noProgress)
+	running, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	guard := newGuard(expected, baseline, plan, w, end)
+	engine.Progress = func(p sim.Progress) {
+		progress.update(p)
+		shown.update(p)
+		guard.see(p)
+	}
+	runErr := engine.Run(running, plan, w)
+	progress.close()
+	var off *brokenOff
+	switch {
+	case runErr == nil:
+	case ctx.Err() != nil:
+		runErr = errInterrupted // whatever else it says, that is why
+	case errors.As(context.Cause(running), &off):
+		runErr = off
+	}
+	judge := func(r *results.Run) []results.Expectation { return expect.Judge(r, baseline, expected) }
+	return r.finishRun(context.WithoutCancel(ctx), sh, w, dir, runErr, judge)
 }
 
 // stopTime is how long brokers that were started here have to stop.
@@ -157,7 +207,10 @@ var errInterrupted = errors.New("interrupted")
 
 // finishRun completes the run directory, writes the reports and decides how the
 // program ends.
-func finishRun(sh shell, w *results.Writer, dir string, runErr error) (exitCode, error) {
+func (f *runFlags) finishRun(
+	ctx context.Context, sh shell, w *results.Writer, dir string, runErr error,
+	judge func(*results.Run) []results.Expectation,
+) (exitCode, error) {
 	reason := ""
 	if runErr != nil {
 		reason = runErr.Error()
@@ -176,6 +229,10 @@ func finishRun(sh shell, w *results.Writer, dir string, runErr error) (exitCode,
 	if err != nil {
 		return exitEnvironment, err
 	}
+	r.Expectations = judge(r)
+	if err := w.Update(func(x *results.Run) { x.Expectations = r.Expectations }); err != nil {
+		return exitEnvironment, err
+	}
 	if err := report.WriteAll(w.Root(), r); err != nil {
 		return exitEnvironment, err
 	}
@@ -183,15 +240,16 @@ func finishRun(sh shell, w *results.Writer, dir string, runErr error) (exitCode,
 		return exitEnvironment, err
 	}
 	fmt.Fprintf(sh.stdout, "\nReport: %s\n", filepath.Join(dir, "report.html"))
+	if err := f.traces.export(ctx, sh, w.Root(), r); err != nil {
+		return exitEnvironment, errors.Join(runErr, err)
+	}
 	switch {
 	case errors.Is(runErr, errInterrupted):
 		return exitNoVerdict, errors.New("interrupted: the run is unfinished; what was measured is in the report")
 	case runErr != nil:
 		return codeOf(runErr), runErr
-	case !r.Sound():
-		return exitNoVerdict, errors.New("no verdict: not every cell is valid; the report says why")
 	}
-	return exitOK, nil
+	return expectationError(r)
 }
 
 // engine returns the engine that runs plans in this process.
@@ -204,7 +262,7 @@ func (r *runFlags) engine(sh shell, sources *sim.Sources) *sim.Engine {
 	_, _ = rand.Read(id[:]) // never fails
 	return &sim.Engine{
 		RunID: hex.EncodeToString(id[:]), Flows: flows.All(), Drivers: drivers.All(), Edges: drivers.Edges(),
-		Sources: sources, Dial: dial,
+		Stores: drivers.Stores(), Sources: sources, Dial: dial,
 		Log: r.logger(sh), AllowExec: r.allowExec,
 	}
 }
@@ -241,7 +299,7 @@ func (r *runFlags) sources(sh shell, plan *scenarios.Plan) (*sim.Sources, error)
 		name, urls, ok := strings.Cut(arg, "=")
 		server := servers[name]
 		if !ok || server == "" {
-			return nil, fmt.Errorf("--broker-url names %q; want nats=URL or rabbitmq=URL", name)
+			return nil, fmt.Errorf("--broker-url names %s; want nats=URL or rabbitmq=URL", shownName(arg))
 		}
 		s.Addresses[server] = strings.Split(urls, ",")
 	}
@@ -265,8 +323,7 @@ func (r *runFlags) checkAddress(server, address string) error {
 	if err != nil || u.Hostname() == "" {
 		return fmt.Errorf("the address of %s is not a URL; want such as %s", server, exampleURL(server))
 	}
-	ip := net.ParseIP(u.Hostname())
-	if r.allowRemote || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+	if r.allowRemote || onThisMachine(u.Hostname()) {
 		return nil
 	}
 	return fmt.Errorf("%s is not on this machine; if it is yours to put load on, say so with --allow-remote",
@@ -298,11 +355,13 @@ func describeRun(p *scenarios.Plan, started time.Time, line []string) *results.R
 		Schema: results.RunSchema, ID: started.Format("20060102T150405Z") + "-" + p.Scenario,
 		Scenario: p.Scenario, Question: p.Question, Seed: p.Seed, Started: started,
 		Host: host.Describe(), Versions: host.Versions(), Command: append([]string{"flowbench"}, redactLine(line)...),
-		Reason: "it has not ended, or was killed",
+		Reason: results.NotEnded,
 	}
 	for _, c := range p.Cells {
 		r.CellIDs = append(r.CellIDs, c.ID)
 	}
+	r.LeftOut, r.Repeats = p.LeftOut, p.Repeat
+	r.Steps = stepsOf(p)
 	return r
 }
 
@@ -335,5 +394,9 @@ func runFiles(p *scenarios.Plan, text []byte) map[string][]byte {
 	if err != nil {
 		plan = []byte(fmt.Sprintf("%q", err.Error())) // a plan is plain data and always encodes
 	}
-	return map[string][]byte{"scenario.yaml": text, "plan.json": append(plan, '\n')}
+	files := map[string][]byte{"scenario.yaml": text, "plan.json": append(plan, '\n')}
+	if t := p.Trace(); t != nil {
+		files[traceName] = t.Text()
+	}
+	return files
 }

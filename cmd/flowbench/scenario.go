@@ -27,8 +27,10 @@ type scenarioFlags struct {
 	rate             float64
 	duration, warmup time.Duration
 	seed             uint64
+	repeat           int
 	quick            bool
 	set              []string
+	expect           expectFlags
 	given            *pflag.FlagSet
 }
 
@@ -41,10 +43,10 @@ func (s *scenarioFlags) add(f *pflag.FlagSet) {
 	f.DurationVar(&s.duration, "duration", 0, "measure each cell for so long")
 	f.DurationVar(&s.warmup, "warmup", 0, "warm each cell up for so long before")
 	f.Uint64Var(&s.seed, "seed", 0, "seed of arrivals, operations and service times")
+	f.IntVar(&s.repeat, "repeat", 0, "run each cell so often, in turns with the others")
 	f.BoolVar(&s.quick, "quick", false, "short cells, for a first look: too short for numbers to decide from")
 	f.StringArrayVar(&s.set, "set", nil, "set anything in the scenario: `path=value`, such as service.workers=4")
-	f.Lookup("rate").DefValue, f.Lookup("duration").DefValue = "", ""
-	f.Lookup("warmup").DefValue, f.Lookup("seed").DefValue = "", ""
+	s.expect.add(f)
 }
 
 // overrides returns what the flags change. What is more specific comes later
@@ -65,6 +67,7 @@ func (s *scenarioFlags) overrides() ([]scenarios.Override, error) {
 		{"duration", func() scenarios.Override { return scenarios.SetDuration(s.duration) }},
 		{"warmup", func() scenarios.Override { return scenarios.SetWarmup(s.warmup) }},
 		{"seed", func() scenarios.Override { return scenarios.SetSeed(s.seed) }},
+		{"repeat", func() scenarios.Override { return scenarios.SetRepeat(s.repeat) }},
 	} {
 		if s.given.Changed(f.flag) {
 			o = append(o, f.override())
@@ -76,6 +79,9 @@ func (s *scenarioFlags) overrides() ([]scenarios.Override, error) {
 			return nil, err
 		}
 		o = append(o, set)
+	}
+	for _, statement := range s.expect.statements {
+		o = append(o, scenarios.AddExpectation(statement))
 	}
 	return o, nil
 }
@@ -94,6 +100,9 @@ func (s *scenarioFlags) load(name string) (plan *scenarios.Plan, text []byte, er
 	}
 	scenario, err := scenarios.Parse(source, text, overrides...)
 	if err != nil {
+		return fail(err)
+	}
+	if err := loadTrace(name, scenario); err != nil {
 		return fail(err)
 	}
 	plan, err = scenario.Plan(catalog())
@@ -136,9 +145,12 @@ func isFile(name string) bool {
 
 // catalog tells scenarios what there is to name.
 func catalog() scenarios.Catalog {
-	var c scenarios.Catalog
+	c := scenarios.Catalog{Expectation: checkExpectation}
 	for _, e := range drivers.Edges() {
 		c.Edges = append(c.Edges, scenarios.Edge{Name: e.Name, Sockets: e.Sockets})
+	}
+	for _, s := range drivers.Stores() {
+		c.Stores = append(c.Stores, scenarios.Store{Name: s.Name, Summary: s.Summary, Wired: s.Wired})
 	}
 	c.Faults, c.Targets = drivers.Faults()
 	for _, f := range flows.All() {
@@ -148,6 +160,7 @@ func catalog() scenarios.Catalog {
 		b := scenarios.Broker{Name: d.Name, Summary: d.Summary, Traits: func(params map[string]string) flows.Traits {
 			return d.Traits(broker.Params(params))
 		}}
+		b.MaxMessage = d.MaxMessage
 		if d.Check != nil {
 			b.Check = func(params map[string]string) error { return d.Check(broker.Params(params)) }
 		}

@@ -1,15 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"flowbench/report/live"
 	"flowbench/sim/embedded"
 	"flowbench/sim/process"
 )
@@ -21,6 +27,8 @@ func TestMain(m *testing.M) {
 			os.Exit(embedded.Main(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
 		case process.Verb:
 			os.Exit(process.Main(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+		case live.Verb:
+			os.Exit(live.Main(os.Args[2:], os.Stdout, os.Stderr))
 		}
 	}
 	testscript.Main(m, map[string]func(){"flowbench": main})
@@ -28,6 +36,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the program as people do; see testdata/script.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,
@@ -42,6 +51,10 @@ func TestScripts(t *testing.T) {
 			"await": await,
 			"runs":  runs,
 			"gone":  gone,
+
+			"answers": answers,
+			"serves":  serves,
+			"gets":    gets,
 		},
 		Condition: condition,
 	})
@@ -78,10 +91,15 @@ func runs(ts *testscript.TestScript, neg bool, args []string) {
 // patience is how long a script waits for what must happen.
 const patience = 20 * time.Second
 
-// await waits until all of the files are there and not empty.
+// await waits until all of the files are there and not empty: await [-booting] FILES,
+// where a RabbitMQ, which takes its time, boots first.
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("unsupported: ! await")
+	}
+	patience := patience
+	if args[0] == "-booting" {
+		patience, args = 3*patience, args[1:]
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		missing := ""
@@ -107,6 +125,63 @@ func gone(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: gone seconds")
 	}
 	awaitNoChild(ts, time.Duration(seconds)*time.Second)
+}
+
+// answers starts a server that answers every request in one way, and sets a variable
+// to its address: answers VARIABLE STATUS BODY.
+func answers(ts *testscript.TestScript, neg bool, args []string) {
+	status, err := strconv.Atoi(args[1])
+	if neg || err != nil || len(args) != 3 {
+		ts.Fatalf("usage: answers variable status body")
+	}
+	listen(ts, args[0], func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // who is still sending may not hear the answer
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, args[2])
+	})
+}
+
+// serves starts a file server that wants a name and a secret, and sets a variable to
+// its address: serves VARIABLE NAME SECRET.
+func serves(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: serves variable name secret")
+	}
+	var files sync.Map // of []byte, by path
+	listen(ts, args[0], func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+		name, secret, _ := r.BasicAuth()
+		file, there := files.Load(r.URL.Path)
+		switch {
+		case name != args[1] || secret != args[2]:
+			w.WriteHeader(http.StatusUnauthorized)
+		case r.Method == http.MethodPut && err == nil:
+			files.Store(r.URL.Path, body)
+			w.WriteHeader(http.StatusCreated)
+		case r.Method == http.MethodDelete:
+			files.Delete(r.URL.Path)
+			w.WriteHeader(http.StatusNoContent)
+		case there:
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file.([]byte)))
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	})
+	ts.Defer(func() {
+		files.Range(func(path, _ any) bool {
+			ts.Logf("%v is left on the server", path)
+			return true
+		})
+	})
+}
+
+// listen serves on loopback until the script ends, and sets a variable to the
+// address.
+func listen(ts *testscript.TestScript, variable string, handler http.HandlerFunc) {
+	server := httptest.NewServer(handler)
+	ts.Defer(server.Close)
+	ts.Setenv(variable, server.Listener.Addr().String())
 }
 
 // condition knows which brokers are there: [rabbitmq], [nats], and whether one

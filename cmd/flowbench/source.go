@@ -116,31 +116,41 @@ const syncAlways = "sync-always"
 
 // starter returns what starts a broker in child processes of this one.
 func starter(source startable, log *slog.Logger) sim.Starter {
+	start := startInstalled
 	if source.kind == broker.Embedded {
-		return func(ctx context.Context, wants string) (sim.Cluster, error) {
-			opts := embedded.ClusterOptions{
-				Nodes: source.nodes, Server: embedded.Options{JetStream: true, SyncAlways: wants == syncAlways},
-			}
-			if source.routed {
-				return startParted(ctx, opts, log)
-			}
-			c, err := embedded.StartCluster(ctx, opts)
-			if err != nil {
-				return nil, err
-			}
-			return natsCluster{c}, nil
-		}
+		start = startEmbedded
 	}
-	return func(ctx context.Context, _ string) (sim.Cluster, error) {
-		c, err := installed.Start(ctx, installed.Options{Nodes: source.nodes, Log: log})
-		switch {
-		case errors.Is(err, installed.ErrMissing):
-			return nil, fmt.Errorf("%w, or name one that runs with --broker-url rabbitmq=URL", err)
-		case err != nil:
-			return nil, err
+	return func(ctx context.Context, wants string) (sim.Cluster, error) {
+		if !source.routed {
+			return start(ctx, source.nodes, wants, nil, log)
 		}
-		return rabbitCluster{c}, nil
+		return startParted(ctx, log, func(ctx context.Context, lay layer) (sim.Cluster, error) {
+			return start(ctx, source.nodes, wants, lay, log)
+		})
 	}
+}
+
+// startEmbedded starts NATS, which is inside this program.
+func startEmbedded(ctx context.Context, nodes int, wants string, lay layer, _ *slog.Logger) (sim.Cluster, error) {
+	c, err := embedded.StartCluster(ctx, embedded.ClusterOptions{
+		Nodes: nodes, Server: embedded.Options{JetStream: true, SyncAlways: wants == syncAlways}, Route: lay,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return natsCluster{c}, nil
+}
+
+// startInstalled starts RabbitMQ as it is installed.
+func startInstalled(ctx context.Context, nodes int, _ string, lay layer, log *slog.Logger) (sim.Cluster, error) {
+	c, err := installed.Start(ctx, installed.Options{Nodes: nodes, Route: lay, Log: log})
+	switch {
+	case errors.Is(err, installed.ErrMissing):
+		return nil, fmt.Errorf("%w, or name one that runs with --broker-url rabbitmq=URL", err)
+	case err != nil:
+		return nil, err
+	}
+	return rabbitCluster{c}, nil
 }
 
 // natsCluster and rabbitCluster are the clusters as the engine knows them.
@@ -151,6 +161,9 @@ type (
 
 // Nodes implements [sim.Cluster].
 func (c natsCluster) Nodes() []sim.Node { return asNodes(c.Cluster.Nodes()) }
+
+// Settings implements [sim.Cluster].
+func (c natsCluster) Settings() []string { return nil }
 
 // Nodes implements [sim.Cluster].
 func (c rabbitCluster) Nodes() []sim.Node { return asNodes(c.Cluster.Nodes()) }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/pflag"
 
+	"flowbench/report/live"
 	"flowbench/sim/embedded"
 	"flowbench/sim/process"
 )
@@ -33,24 +33,30 @@ type call struct {
 	run    runFlags
 	report reportFlags
 	asJSON bool
+
+	compare compareFlags
+	noise   noiseFlags
+	ab      abFlags
 }
 
 // verbs returns all verbs, in the order in which the help lists them.
 func verbs() []verb {
 	return []verb{
 		runVerb(), simulateVerb(), listVerb(), planVerb(), validateVerb(), schemaVerb(), reportVerb(), checkVerb(),
-		versionVerb(),
+		compareVerb(), abVerb(), noiseVerb(), serveVerb(), versionVerb(),
 	}
 }
 
 // run is the program without the process around it.
 func run(ctx context.Context, sh shell, args []string) int {
-	if len(args) > 0 { // a child of this program may be one of its brokers, or what keeps one
+	if len(args) > 0 { // a child of this program may be one of its brokers, or what keeps one, or draws a page
 		switch args[0] {
 		case embedded.Verb:
 			return embedded.Main(args[1:], sh.stdin, sh.stdout, sh.stderr)
 		case process.Verb:
 			return process.Main(args[1:], sh.stdin, sh.stdout, sh.stderr)
+		case live.Verb:
+			return live.Main(args[1:], sh.stdout, sh.stderr)
 		}
 	}
 	code, err := dispatch(ctx, sh, args)
@@ -67,7 +73,7 @@ func run(ctx context.Context, sh shell, args []string) int {
 
 func dispatch(ctx context.Context, sh shell, args []string) (exitCode, error) {
 	if len(args) == 0 || args[0] == "help" && len(args) == 1 || args[0] == "--help" || args[0] == "-h" {
-		return exitOK, writeHelp(sh.stdout)
+		return exitOK, writeHelp(sh.stdout, sh.width)
 	}
 	if args[0] == "help" {
 		args = []string{args[1], "--help"}
@@ -91,7 +97,7 @@ func (v verb) call(ctx context.Context, sh shell, args []string) (exitCode, erro
 	}
 	if err := f.Parse(args[1:]); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
-			v.writeHelp(sh.stdout, f)
+			v.writeHelp(sh.stdout, f, sh.width)
 			return exitOK, nil
 		}
 		return exitUsage, fmt.Errorf("%w; see flowbench %s --help", err, v.name)
@@ -114,42 +120,4 @@ func (v verb) arity() string {
 	default:
 		return "at most " + strings.Trim(v.args, "[]")
 	}
-}
-
-func (v verb) writeHelp(w io.Writer, f *pflag.FlagSet) {
-	usage := strings.Join(strings.Fields("flowbench "+v.name+" [FLAGS] "+v.args), " ")
-	if !f.HasFlags() {
-		usage = strings.Replace(usage, " [FLAGS]", "", 1)
-	}
-	fmt.Fprintf(w, "flowbench %s: %s\n\nUsage:\n  %s\n", v.name, v.summary, usage)
-	if v.long != "" {
-		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(v.long))
-	}
-	if f.HasFlags() {
-		fmt.Fprintf(w, "\nFlags:\n%s", f.FlagUsagesWrapped(100))
-	}
-}
-
-func writeHelp(w io.Writer) error {
-	fmt.Fprint(w, `flowbench runs messaging flows for real, under load, and compares them.
-
-  flowbench run                      compare the four main flows on embedded brokers
-  flowbench run --brokers rabbitmq   the same on RabbitMQ
-  flowbench list flows               what there is to compare
-
-Verbs:
-`)
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	for _, v := range verbs() {
-		fmt.Fprintf(tw, "  %s\t%s\n", strings.TrimSpace(v.name+" "+v.args), v.summary)
-	}
-	if err := tw.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprint(w, "\nExit codes:\n")
-	for _, c := range exitCodes() {
-		fmt.Fprintf(w, "  %d  %s\n", c.code, c.meaning)
-	}
-	_, err := fmt.Fprint(w, "\nEach verb explains itself: flowbench VERB --help\n")
-	return err
 }

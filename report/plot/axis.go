@@ -8,6 +8,7 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 
+	"flowbench/report/words"
 	"flowbench/results"
 )
 
@@ -154,6 +155,50 @@ func timeAxis(seconds float64) axis {
 // shareAxis returns an axis from 0 to hi without marks.
 func shareAxis(hi float64) axis {
 	return axis{min: 0, max: hi, scale: plot.LinearScale{}, marks: [][]mark{nil}}
+}
+
+// sizeAxis returns a logarithmic axis of sizes in bytes with marks at those that
+// were measured.
+func sizeAxis(sizes []int) axis {
+	a := axis{
+		min: max(1, float64(sizes[0])), max: max(1, float64(sizes[len(sizes)-1])), scale: plot.LogScale{},
+		name: "size of the payload",
+	}
+	if len(sizes) == 1 {
+		a.min, a.max = a.min/2, a.max*2
+	}
+	for _, nth := range []int{1, 2, 4, 8, len(sizes)} {
+		var marks []mark
+		for i := 0; i < len(sizes); i += nth {
+			marks = append(marks, mark{float64(sizes[i]), words.Size(sizes[i])})
+		}
+		a.marks = append(a.marks, marks)
+	}
+	return a
+}
+
+// timesAxis returns a logarithmic axis of how many times larger something is.
+func timesAxis(s span) axis {
+	if s.max == 0 {
+		s = span{0.1, 10}
+	}
+	a := axis{min: roundDown(s.min * 0.999), max: roundUp(s.max * 1.001), scale: plot.LogScale{}}
+	for _, steps := range [][]float64{{1, 2, 5}, {1}} {
+		marks := decades(a.min, a.max, 1, steps...)
+		for i, m := range marks {
+			marks[i].text = strconv.FormatFloat(m.at, 'g', 4, 64) + " ×"
+		}
+		a.marks = append(a.marks, marks)
+	}
+	return a
+}
+
+// plural returns the plural of a kind.
+func plural(k results.Kind) string {
+	if k == results.Query {
+		return "queries"
+	}
+	return "commands"
 }
 
 // kindWord returns the plural of a kind, as titles begin with it.

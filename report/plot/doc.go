@@ -9,6 +9,13 @@
 // curve. More cells become one panel for each broker, or one for each cell with
 // the others in grey. What the samples do not resolve is drawn faint.
 //
+// Figures over the sizes of payloads have one panel for each flow and broker, in
+// which each way for payloads to travel has a hue, a dash and a marker, and its name
+// at the end of its line.
+//
+// Sequence diagrams show how a flow works: who tells whom what, from above to below.
+// They are drawn from the steps that a run keeps, and measure nothing.
+//
 // The canvases, the fonts and the scales are those of gonum/plot. The layout is
 // this package's own: gonum's does not keep margins around titles, reserves room
 // for labels at the wrong place on logarithmic axes and cannot say where a label

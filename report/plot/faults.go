@@ -3,6 +3,7 @@ package plot
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"gonum.org/v1/plot/vg"
 
@@ -151,18 +152,31 @@ func (sh *sheet) faultMarks(p panel, c *results.Cell) {
 		return vg.Point{X: top.X, Y: top.Y - 4}
 	}
 	for _, f := range befell(c) {
-		r := f.Recovery
-		if r == nil || f.Effect == "" {
-			continue
-		}
-		if r.Recover.Seen && f.Heal > f.Begin {
-			at := upright((f.Heal + r.Recover.After).Seconds())
+		noticed, well := faultMoments(f)
+		if well > 0 {
+			at := upright(well.Seconds())
 			sh.dot(text, vg.Point{X: at.X, Y: at.Y - 8}, 3.4, 0) // lower, so that none hides the other
 		}
-		if words.Noticed(f) {
-			sh.ring(text, upright((f.Begin+r.Detect.After).Seconds(), 2, 2), 2.8, 0)
+		if noticed > 0 {
+			sh.ring(text, upright(noticed.Seconds(), 2, 2), 2.8, 0)
 		}
 	}
+}
+
+// faultMoments returns when clients noticed a fault and when all was well again, since
+// the load began; 0 for what nobody saw.
+func faultMoments(f results.Fault) (noticed, well time.Duration) {
+	r := f.Recovery
+	if r == nil || f.Effect == "" {
+		return 0, 0
+	}
+	if words.Noticed(f) {
+		noticed = f.Begin + r.Detect.After
+	}
+	if r.Recover.Seen && f.Heal > f.Begin {
+		well = f.Heal + r.Recover.After
+	}
+	return noticed, well
 }
 
 // anyFaults reports whether something was brought about in any of the cells.
@@ -173,13 +187,17 @@ func anyFaults(cells []*results.Cell) bool {
 // faultHint says in the line below a title how faults are shown.
 const faultHint = "; faults hatched, ring: noticed, dot: well again"
 
-// faultCaption says the same below the figure, and what numbers stand for where
-// faults are numbered.
+// faultCaption says the same below the figure.
 func faultCaption(numbered bool) string {
 	s := " Faults are hatched from when they began until they were undone; a ring on a dashed line is when clients " +
 		"noticed, a dot on a line is when all was well again."
-	if numbered {
-		s += " Where there is no room for their names, faults of a cell are numbered in the order in which they began."
+	return s + faultNumbers(numbered)
+}
+
+// faultNumbers says what numbers stand for where faults are numbered.
+func faultNumbers(numbered bool) string {
+	if !numbered {
+		return ""
 	}
-	return s
+	return " Where there is no room for their names, faults of a cell are numbered in the order in which they began."
 }

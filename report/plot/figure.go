@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/vgimg"
 
+	"flowbench/report/crossover"
 	"flowbench/report/words"
 	"flowbench/results"
 )
@@ -16,22 +17,45 @@ import (
 // A Figure is one plot, ready to be drawn.
 type Figure struct {
 	Name    string // of its files, such as intervals-command
-	Section string // what it is about: intervals, percentiles, histograms, over-time, urgency, faults, send-lag
+	Section string // what it is about; pages have sections of these names, such as intervals or faults
+	Of      string // what figures of a section that belong together have in common; may be empty
 	Title   string
 	Caption string // how to read it
 	Alt     string // what it shows, in numbers, for those who do not see it
+
+	// Chart is what the figure shows, for pages in which it can be explored; nil for
+	// drawings that measure nothing.
+	Chart *Chart
 
 	height vg.Length
 	paint  func(*sheet)
 }
 
 // All returns the figures of run, in the order in which reports show them. A
-// figure that would show nothing is left out.
+// figure that would show nothing is left out, and so are those that would show
+// hundreds of cells one by one. How the flows work comes last.
 func All(run *results.Run) []Figure {
+	run = run.Merged()
+	return append(measured(run), sequences(run)...)
+}
+
+// measured returns the figures of what was measured.
+func measured(run *results.Run) []Figure {
+	figures := crossovers(run)
+	if c := crossover.Of(run); c != nil && c.Crowded {
+		if run.Simulated {
+			return stamped(figures)
+		}
+		return figures
+	}
 	labels := words.Labels(run)
-	var figures []Figure
+	for _, draw := range []func(*results.Run, []string) (Figure, bool){knees, offered} {
+		if f, ok := draw(run, labels); ok {
+			figures = append(figures, f)
+		}
+	}
 	for _, draw := range []func(*results.Run, []string, results.Kind) (Figure, bool){
-		intervals, percentiles, histograms, overTime, urgency,
+		intervals, repeats, percentiles, histograms, overTime, heatmap, urgency, bulk,
 	} {
 		for _, k := range results.Kinds() {
 			if f, ok := draw(run, labels, k); ok {
@@ -39,6 +63,7 @@ func All(run *results.Run) []Figure {
 			}
 		}
 	}
+	figures = append(figures, waterfalls(run, labels)...)
 	if f, ok := goodput(run, labels); ok {
 		figures = append(figures, f)
 	}
@@ -61,6 +86,7 @@ func stamped(figures []Figure) []Figure {
 		figures[i].Title, figures[i].Alt = f.Title+" ("+word+")", "Simulated. "+f.Alt
 		figures[i].paint = func(sh *sheet) {
 			sh.stamp(word)
+			sh.simulated = true
 			f.paint(sh)
 		}
 	}
@@ -107,9 +133,7 @@ func seriesOf(run *results.Run, labels []string, k results.Kind) []series {
 		if stage != results.AnsweredStage {
 			s.name += " (" + stage.String() + ")"
 		}
-		if !c.Valid {
-			s.name += " (not valid)"
-		}
+		s.name = words.Doubted(s.name, c)
 		all = append(all, s)
 	}
 	return all

@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,10 +57,12 @@ func goodput(run *results.Run, labels []string) (Figure, bool) {
 	scale := flowScaleOf(all, x, float64(perWindow)*results.BinWidth.Seconds())
 	const title = "Goodput and backlog over time"
 	return Figure{
-		Name: "goodput", Section: "faults", Title: title, Alt: flowAlt(all), height: height,
-		Caption: goodputCaption(perWindow, scale) + faultCaption(numbered),
+		Chart: flowChart(run, all, x, bins),
+		Name:  "goodput", Section: "faults", Title: title, Alt: flowAlt(all), height: height,
+		Caption: goodputCaption(scale) + faultCaption(numbered),
 		paint: func(sh *sheet) {
-			sh.title(title, "")
+			sh.title(fmt.Sprintf("%s, in windows of %s", title,
+				words.Span(time.Duration(perWindow)*results.BinWidth)), "")
 			sh.flowKey(scale.backlog.max > 0)
 			for i, f := range all {
 				sh.flow(g, i, f, scale)
@@ -69,6 +72,30 @@ func goodput(run *results.Run, labels []string) (Figure, bool) {
 	}, true
 }
 
+// flowChart returns the chart of goodput, in windows as short as all cells together
+// may have.
+func flowChart(run *results.Run, all []flowing, x axis, bins int) *Chart {
+	perWindow := windowBins(bins, perCell(len(all)))
+	width := float64(perWindow) * results.BinWidth.Seconds()
+	fine := make([]flowing, len(all))
+	for i, f := range all {
+		fine[i] = flowing{cell: f.cell, name: f.name}
+		fine[i].fill(perWindow)
+	}
+	scale := flowScaleOf(fine, x, width)
+	c := &Chart{
+		Kind: "flow", X: x.scaleAs("linear", "s"), Y: scale.rate.scaleAs("linear", "per_s"), Width: width,
+		Simulated: run.Simulated,
+	}
+	for _, f := range fine {
+		c.Series = append(c.Series, ChartSeries{
+			Cell: slices.Index(run.Cells, f.cell), Name: f.name, N: f.cell.Counts.Due, Faint: !f.cell.Valid,
+			Values: []json.Marshaler{digits(f.due), digits(f.done), digits(f.bad), wholes(f.backlog)},
+		})
+	}
+	return c
+}
+
 // flowings returns the cells that have a timeline, and the number of bins of the
 // longest.
 func flowings(run *results.Run, labels []string) (all []flowing, bins int) {
@@ -76,11 +103,7 @@ func flowings(run *results.Run, labels []string) (all []flowing, bins int) {
 		if c.Timeline == nil || len(c.Timeline.Due) == 0 {
 			continue
 		}
-		name := labels[i]
-		if !c.Valid {
-			name += " (not valid)"
-		}
-		all, bins = append(all, flowing{cell: c, name: name}), max(bins, len(c.Timeline.Due))
+		all, bins = append(all, flowing{cell: c, name: words.Doubted(labels[i], c)}), max(bins, len(c.Timeline.Due))
 	}
 	return all, bins
 }
@@ -163,10 +186,9 @@ func countAxis(hi float64) axis {
 }
 
 // goodputCaption says how to read the figure.
-func goodputCaption(perWindow int, scale flowScale) string {
-	s := fmt.Sprintf("Operations per second in windows of %s: those due, those that ended ok, whenever they were due, "+
-		"and those that ended otherwise, on one scale for all cells.",
-		words.Span(time.Duration(perWindow)*results.BinWidth))
+func goodputCaption(scale flowScale) string {
+	s := "Operations per second: those due, those that ended ok, whenever they were due, and those that ended " +
+		"otherwise, on one scale for all cells."
 	if scale.backlog.max > 0 {
 		s += " The backlog is the commands that were acknowledged and not yet applied."
 	}

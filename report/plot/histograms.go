@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -35,7 +36,8 @@ func histograms(run *results.Run, labels []string, k results.Kind) (Figure, bool
 	g, height := newGrid(spec)
 	title := kindWord(k) + ": distribution of latency"
 	return Figure{
-		Name: "histograms-" + k.String(), Section: "histograms", Title: title, Alt: alt(all), height: height,
+		Chart: barsChart(run, all, k, x),
+		Name:  "histograms-" + k.String(), Section: "histograms", Title: title, Alt: alt(all), height: height,
 		Caption: fmt.Sprintf("%s, latency %s, in bins of equal width on a logarithmic scale. Heights are relative to "+
 			"each panel's highest bin. Two humps mean two ways to be served.", kindWord(k), toStage(all)),
 		paint: func(sh *sheet) {
@@ -52,6 +54,19 @@ func histograms(run *results.Run, labels []string, k results.Kind) (Figure, bool
 	}, true
 }
 
+// barsChart returns the chart of distributions.
+func barsChart(run *results.Run, all []series, k results.Kind, x axis) *Chart {
+	c := &Chart{
+		Kind: "bars", X: x.latencyScale(), PerDecade: perDecade, Quantiles: []float64{0.5, 0.99}, Noun: plural(k),
+		Simulated: run.Simulated,
+		Series: charted(run, all, func(_ int, s series) []json.Marshaler {
+			return []json.Marshaler{tenths(bins(s.hist, x.min, x.max))}
+		}),
+	}
+	c.quantiles(all)
+	return c
+}
+
 // histogramTitle writes a panel's name and its quantiles above it.
 func (sh *sheet) histogramTitle(p panel, s series) {
 	room := p.area.Size().X
@@ -66,11 +81,15 @@ func (sh *sheet) histogramTitle(p panel, s series) {
 func (sh *sheet) histogram(p panel, h *results.Hist, b []float64) {
 	outline := []vg.Point{p.at(p.x.min, 0)}
 	for i, v := range b {
-		from, to := binEdge(p.x.min, i), binEdge(p.x.min, i+1)
+		from, to := binEdge(p.x.min, i, perDecade), binEdge(p.x.min, i+1, perDecade)
 		outline = append(outline, p.at(from, v), p.at(to, v))
 	}
 	outline = thin(append(outline, p.at(p.x.max, 0)))
-	sh.fill(blue, 0.55, outline...)
+	if sh.simulated {
+		sh.line(sh.drawn(pen{ink: blue, width: 1}), outline...)
+	} else {
+		sh.fill(blue, 0.55, outline...)
+	}
 	for _, q := range []struct {
 		p      float64
 		dashes []vg.Length
@@ -84,7 +103,9 @@ func (sh *sheet) histogram(p panel, h *results.Hist, b []float64) {
 	}
 }
 
-func binEdge(lo float64, i int) float64 { return lo * math.Pow(10, float64(i)/perDecade) }
+func binEdge(lo float64, i, perDecade int) float64 {
+	return lo * math.Pow(10, float64(i)/float64(perDecade))
+}
 
 // bins counts the values of h in logarithmic bins from lo to hi, in
 // microseconds. The buckets of the histogram are linear; a bucket that lies
@@ -92,27 +113,34 @@ func binEdge(lo float64, i int) float64 { return lo * math.Pow(10, float64(i)/pe
 func bins(h *results.Hist, lo, hi float64) []float64 {
 	n := int(math.Ceil(math.Log10(hi/lo)*perDecade - 1e-9))
 	counts := make([]float64, max(1, n))
+	addBins(counts, h, lo, perDecade)
+	return counts
+}
+
+// addBins adds the values of h to bins, of which so many lie between a latency and ten
+// times it.
+func addBins(counts []float64, h *results.Hist, lo float64, perDecade int) {
+	n := len(counts)
 	for b := range h.Buckets() {
 		from := float64(b.From) / float64(time.Microsecond)
 		to := float64(b.To+1) / float64(time.Microsecond)
-		first, last := binOf(lo, from, n), binOf(lo, to, n)
+		first, last := binOf(lo, from, n, perDecade), binOf(lo, to, n, perDecade)
 		for i := first; i <= last; i++ {
-			share := (min(to, binEdge(lo, i+1)) - max(from, binEdge(lo, i))) / (to - from)
-			if first == last {
-				share = 1
+			share := 1.0
+			if first != last {
+				share = (min(to, binEdge(lo, i+1, perDecade)) - max(from, binEdge(lo, i, perDecade))) / (to - from)
 			}
 			counts[i] += float64(b.Count) * max(0, share)
 		}
 	}
-	return counts
 }
 
 // binOf returns the bin of a value, the nearest one if it lies outside.
-func binOf(lo, v float64, n int) int {
+func binOf(lo, v float64, n, perDecade int) int {
 	if v <= lo {
 		return 0
 	}
-	return min(int(math.Log10(v/lo)*perDecade), max(0, n-1))
+	return min(int(math.Log10(v/lo)*float64(perDecade)), max(0, n-1))
 }
 
 func highest(b []float64) float64 {

@@ -3,6 +3,7 @@ package plot
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"gonum.org/v1/plot/vg"
@@ -37,6 +38,7 @@ func intervals(run *results.Run, labels []string, k results.Kind) (Figure, bool)
 			"queries share one scale. Values in parentheses have fewer than 10 samples beyond them.%s",
 			kindWord(k), toStage(all), missing(run, labels, k)),
 		Alt: alt(all), height: intervalHeight(len(all)),
+		Chart: rowsChart(run, all, quantiles, latencyAxis(extent)),
 		paint: func(sh *sheet) {
 			sh.title(kindWord(k)+": how long they take", "Latency "+toStage(all)+", fastest p99 first")
 			sh.intervals(rowsOf(all, quantiles), names, latencyAxis(extent))
@@ -87,6 +89,7 @@ func sendLag(run *results.Run, labels []string) (Figure, bool) {
 		Caption: "Time from when an operation was due to when its client took it up. It is part of every latency " +
 			"above. " +
 			"Where it is a large part, the figures are the generator's and not the flow's.",
+		Chart: rowsChart(run, all, quantiles, lagAxis(extent)),
 		paint: func(sh *sheet) {
 			sh.title(title, "Time from due to started, smallest p99 first")
 			sh.intervals(rowsOf(all, quantiles), names, lagAxis(extent))
@@ -176,12 +179,15 @@ func (sh *sheet) intervalKey(values []words.Quantile, left, top vg.Length) {
 	sh.write("n", vg.Point{X: left + columnRoom*vg.Length(len(values)+1), Y: top + 5}, st)
 }
 
-// quantileMark draws the mark of the ith quantile: a dot, a ring, a bar.
+// quantileMark draws the mark of the ith quantile: a dot, or a hollow square where it
+// was simulated; a ring; a bar.
 func (sh *sheet) quantileMark(i int, c ink, at vg.Point, opacity float64) {
-	switch i {
-	case 0:
+	switch {
+	case i == 0 && sh.simulated:
+		sh.mark(c, at, marker{4, math.Pi / 4}, true)
+	case i == 0:
 		sh.dot(c, at, 4, opacity)
-	case 1:
+	case i == 1:
 		sh.ring(c, at, 3.6, opacity)
 	default:
 		sh.line(
@@ -214,7 +220,7 @@ func (sh *sheet) interval(p panel, r row, y vg.Length) {
 		if !r.values[i].Resolved {
 			line.dashes = []vg.Length{3, 3}
 		}
-		sh.line(line, at(i-1), at(i))
+		sh.line(sh.drawn(line), at(i-1), at(i))
 	}
 	for i := len(r.values) - 1; i >= 0; i-- {
 		sh.quantileMark(i, c, at(i), opacity(i))

@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"gonum.org/v1/plot/vg"
@@ -17,10 +18,10 @@ const mostWindows = 120
 func overTime(run *results.Run, labels []string, k results.Kind) (Figure, bool) {
 	all := seriesOf(run, labels, k)
 	title := kindWord(k) + ": latency over time"
-	f, ok := timeFigure(all, title, "Latency "+toStage(all),
+	f, ok := timeFigure(run, all, title, "Latency "+toStage(all),
 		func(s series, sec results.Second) *results.Hist { return sec.Hist(k, s.stage) })
 	f.Name, f.Section, f.Alt = "over-time-"+k.String(), "over-time", alt(all)
-	f.Caption = fmt.Sprintf("%s, latency %s, by the second in which operations were due. %s",
+	f.Caption = fmt.Sprintf("%s, latency %s, by when operations were due. %s",
 		kindWord(k), toStage(all), f.Caption)
 	return f, ok
 }
@@ -29,10 +30,10 @@ func overTime(run *results.Run, labels []string, k results.Kind) (Figure, bool) 
 func sendLagOverTime(run *results.Run, labels []string) (Figure, bool) {
 	all := lagSeries(run, labels)
 	const title = "Send lag over time"
-	f, ok := timeFigure(all, title, "Time from due to started",
+	f, ok := timeFigure(run, all, title, "Time from due to started",
 		func(_ series, sec results.Second) *results.Hist { return sec.Hists["send_lag"] })
 	f.Name, f.Section, f.Alt = "send-lag-over-time", "send-lag", alt(all)
-	f.Caption = "Time from due to started, by the second in which operations were due. " + f.Caption
+	f.Caption = "Time from due to started, by when operations were due. " + f.Caption
 	return f, ok
 }
 
@@ -40,20 +41,18 @@ func sendLagOverTime(run *results.Run, labels []string) (Figure, bool) {
 type window struct {
 	from, to float64 // seconds
 	p50, p99 float64 // microseconds; 0 where nothing was recorded
+	n        int64   // operations
 	resolved bool    // p99 is
 }
 
 // timeFigure draws a panel for each of the series. It reports false if no second
 // has anything to show.
-func timeFigure(all []series, title, what string, of func(series, results.Second) *results.Hist) (Figure, bool) {
+func timeFigure(
+	run *results.Run, all []series, title, what string, of func(series, results.Second) *results.Hist,
+) (Figure, bool) {
 	var extent span
-	end := 0
-	for _, s := range all {
-		for _, sec := range s.cell.Seconds {
-			end = max(end, sec.At+1)
-		}
-	}
-	perWindow := (end + mostWindows - 1) / mostWindows
+	end, most := lastSecond(all), drawnWindows(len(all))
+	perWindow := (end + most - 1) / most
 	lines := make([][]window, len(all))
 	for i, s := range all {
 		lines[i] = windows(s.cell.Seconds, perWindow, func(sec results.Second) *results.Hist { return of(s, sec) })
@@ -77,19 +76,19 @@ func timeFigure(all []series, title, what string, of func(series, results.Second
 	g, height := newGrid(spec)
 	hint, below := "; warm-up shaded", ""
 	if anyFaults(cells) {
-		hint, below = hint+faultHint, faultCaption(numbered)
+		hint, below = faultHint, faultCaption(numbered) // the line has no room for both
 	}
 	each := "each second"
 	if perWindow > 1 {
 		each = fmt.Sprintf("each %d seconds", perWindow)
 	}
 	return Figure{
-		Title: title, height: height,
-		Caption: fmt.Sprintf("Thick line: p99 of %s, faint where fewer than 10 samples lie beyond it; thin line: p50. "+
-			"The warm-up is shaded and not part of any other figure. Gaps are seconds in which there is nothing to "+
-			"show.%s", each, below),
+		Title: title, height: height, Chart: timeChart(run, all, end, extent, of),
+		Caption: "Thick line: p99 of each window, faint where fewer than 10 samples lie beyond it; thin line: p50. " +
+			"The warm-up is shaded and not part of any other figure. Gaps are times in which there is nothing to " +
+			"show." + below,
 		paint: func(sh *sheet) {
-			sh.title(title, what+", p99 (thick) and p50 (thin) of "+each+hint)
+			sh.title(title, what+": p99 thick, p50 thin, of "+each+hint)
 			for i, s := range all {
 				p := panel{over: 6, area: g.area(i), x: x, y: latencyAxis(extent)}
 				sh.warmup(p, s.cell)
@@ -104,6 +103,50 @@ func timeFigure(all []series, title, what string, of func(series, results.Second
 	}, true
 }
 
+// drawnWindows returns how many windows are drawn in each of n panels at most: what is
+// finer than two points is not seen.
+func drawnWindows(n int) int { return min(mostWindows, 320/columnsFor(n)) }
+
+// lastSecond returns when the last second of any of the cells ends.
+func lastSecond(all []series) int {
+	end := 0
+	for _, s := range all {
+		for _, sec := range s.cell.Seconds {
+			end = max(end, sec.At+1)
+		}
+	}
+	return end
+}
+
+// timeChart returns the chart of latencies over time, in windows as short as all
+// cells together may have.
+func timeChart(
+	run *results.Run, all []series, end int, extent span, of func(series, results.Second) *results.Hist,
+) *Chart {
+	perWindow := (end + perCell(len(all)) - 1) / perCell(len(all))
+	c := &Chart{
+		Kind: "time", X: timeAxis(float64(end)).scaleAs("linear", "s"), Width: float64(perWindow),
+		Simulated: run.Simulated,
+	}
+	c.Series = charted(run, all, func(_ int, s series) []json.Marshaler {
+		n := (end + perWindow - 1) / perWindow
+		p50, p99, counts := make(digits, n), make(digits, n), make(wholes, n)
+		for _, w := range windows(s.cell.Seconds, perWindow, func(sec results.Second) *results.Hist {
+			return of(s, sec)
+		}) {
+			i := int(w.from) / perWindow
+			p50[i], p99[i], counts[i] = w.p50, w.p99, float64(w.n)
+			if w.p50 > 0 {
+				extent.add(w.p50)
+				extent.add(w.p99)
+			}
+		}
+		return []json.Marshaler{p50, p99, counts}
+	})
+	c.Y = latencyAxis(extent).latencyScale()
+	return c
+}
+
 func cellsOf(all []series) []*results.Cell {
 	cells := make([]*results.Cell, len(all))
 	for i, s := range all {
@@ -115,7 +158,7 @@ func cellsOf(all []series) []*results.Cell {
 // windows merges the histograms of each n seconds.
 func windows(seconds []results.Second, n int, of func(results.Second) *results.Hist) []window {
 	var out []window
-	merged := results.NewHist()
+	merged := results.NewSum()
 	for i := 0; i < len(seconds); {
 		first := seconds[i].At / n * n
 		merged.Reset()
@@ -127,7 +170,7 @@ func windows(seconds []results.Second, n int, of func(results.Second) *results.H
 		w := window{from: float64(first), to: float64(first + n)}
 		if merged.N() > 0 {
 			w.p50, w.p99 = micros(merged.Quantile(0.5)), micros(merged.Quantile(0.99))
-			w.resolved = merged.Resolved(0.99)
+			w.n, w.resolved = merged.N(), merged.Resolved(0.99)
 		}
 		out = append(out, w)
 	}
@@ -169,8 +212,8 @@ func (sh *sheet) overTime(p panel, ws []window) {
 		if !ws[i].resolved {
 			thick.opacity = 0.6
 		}
-		sh.line(thick, thin(p99)...)
-		sh.line(pen{ink: text, width: 0.8}, thin(p50)...)
+		sh.line(sh.drawn(thick), thin(p99)...)
+		sh.line(sh.drawn(pen{ink: text, width: 0.8}), thin(p50)...)
 		i = j
 	}
 }

@@ -60,32 +60,40 @@ func (sh *sheet) yMarks(p panel) []mark {
 // frame draws the grid and the axes of p. Labels are written only where asked
 // for, since neighbours share them.
 func (sh *sheet) frame(p panel, xLabels, yLabels bool) {
-	thin := pen{ink: gridLine, width: 0.7}
+	thin, axisPen := pen{ink: gridLine, width: 0.7}, pen{ink: axisLine, width: 0.8}
 	tick := textStyle{ink: soft, size: tickSize}
-	for _, m := range sh.yMarks(p) {
+	across, along := sh.yMarks(p), sh.xMarks(p)
+	// Lines of one kind come one after the other, since those are one path in an SVG.
+	for _, m := range across {
 		at := p.at(p.x.min, m.at)
 		sh.line(thin, at, vg.Point{X: p.area.Max.X, Y: at.Y})
-		if yLabels {
-			tick.side = leftwards
-			sh.write(m.text, vg.Point{X: at.X - 6, Y: at.Y - 3.3}, tick)
-		}
 	}
-	axisPen := pen{ink: axisLine, width: 0.8}
+	for _, m := range along {
+		at := p.at(m.at, p.y.min)
+		sh.line(thin, at, vg.Point{X: at.X, Y: p.area.Max.Y})
+	}
 	for _, m := range p.x.marks[0] {
 		at := p.at(m.at, p.y.min)
 		sh.line(axisPen, at, vg.Point{X: at.X, Y: at.Y - 2})
 	}
-	for _, m := range sh.xMarks(p) {
+	for _, m := range along {
 		at := p.at(m.at, p.y.min)
-		sh.line(thin, at, vg.Point{X: at.X, Y: p.area.Max.Y})
 		sh.line(axisPen, at, vg.Point{X: at.X, Y: at.Y - 4})
-		if xLabels {
+	}
+	sh.line(axisPen, p.area.Min, vg.Point{X: p.area.Max.X, Y: p.area.Min.Y})
+	for _, m := range across {
+		if at := p.at(p.x.min, m.at); yLabels {
+			tick.side = leftwards
+			sh.write(m.text, vg.Point{X: at.X - 6, Y: at.Y - 3.3}, tick)
+		}
+	}
+	for _, m := range along {
+		if at := p.at(m.at, p.y.min); xLabels {
 			tick.side = rightwards
 			from, _ := sh.underMark(p, m, tick)
 			sh.write(m.text, vg.Point{X: from, Y: at.Y - 13}, tick)
 		}
 	}
-	sh.line(axisPen, p.area.Min, vg.Point{X: p.area.Max.X, Y: p.area.Min.Y})
 }
 
 // A grid lays out panels of equal size in rows. Panels share their axes' labels:
@@ -106,11 +114,15 @@ type gridSpec struct {
 	head   vg.Length // room above each data area, for its title
 	lift   vg.Length // room between a data area and its title, beyond head
 	most   int       // columns at most
+	exact  int       // columns, where panels form a matrix; 0 where they do not
 }
 
 // newGrid lays out a figure and returns the height that it needs.
 func newGrid(s gridSpec) (grid, vg.Length) {
 	g := grid{n: s.n, columns: min(s.most, columnsFor(s.n)), lift: s.lift}
+	if s.exact > 0 {
+		g.columns = s.exact
+	}
 	s.head += s.lift
 	g.rows = (s.n + g.columns - 1) / g.columns
 	const between vg.Length = 14

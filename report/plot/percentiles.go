@@ -1,9 +1,11 @@
 package plot
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"gonum.org/v1/plot/vg"
 
@@ -39,7 +41,8 @@ func percentiles(run *results.Run, labels []string, k results.Kind) (Figure, boo
 	g, height := newGrid(spec)
 	title := kindWord(k) + ": latency by percentile"
 	return Figure{
-		Name: "percentiles-" + k.String(), Section: "percentiles", Title: title, Alt: alt(all), height: height,
+		Chart: curvesChart(run, all, groups, ninesAxis(most), latencyAxis(extent)),
+		Name:  "percentiles-" + k.String(), Section: "percentiles", Title: title, Alt: alt(all), height: height,
 		Caption: fmt.Sprintf(
 			"%s, latency %s. Each mark to the right has a tenth as many operations beyond it; a curve "+
 				"that stays low to the right has no tail. The faint end of a curve has fewer than 10 samples "+
@@ -57,6 +60,33 @@ func percentiles(run *results.Run, labels []string, k results.Kind) (Figure, boo
 			sh.axisName("percentile of operations")
 		},
 	}, true
+}
+
+// curveSteps is how many steps a curve has from its first percentile to its last.
+const curveSteps = 160
+
+// curvesChart returns the chart of percentile curves.
+func curvesChart(run *results.Run, all []series, groups []facet, x, y axis) *Chart {
+	x.name = "percentile of operations"
+	c := &Chart{
+		Kind: "curves", X: x.scaleAs("nines", "nines"), Y: y.latencyScale(), Simulated: run.Simulated,
+		Series: charted(run, all, func(_ int, s series) []json.Marshaler {
+			var d digits
+			for _, v := range alongQuantiles(s.hist, curveSteps) {
+				d = append(d, micros(v))
+			}
+			return []json.Marshaler{d}
+		}),
+	}
+	for _, g := range groups {
+		p := ChartPanel{Title: g.title}
+		for i, curve := range g.curves {
+			p.Series = append(p.Series, slices.IndexFunc(all, func(s series) bool { return s.cell == curve.cell }))
+			p.Hues = append(p.Hues, g.hues[i])
+		}
+		c.Panels = append(c.Panels, p)
+	}
+	return c
 }
 
 // endRoom returns the room that the names at the ends of curves need.
@@ -91,6 +121,7 @@ func (sh *sheet) panelTitle(p panel, g grid, title string) {
 type facet struct {
 	title  string
 	curves []curve
+	hues   []int // of the curves
 	grey   []series
 }
 
@@ -107,7 +138,7 @@ func facets(all []series) []facet {
 	if len(all) <= maxHues {
 		var f facet
 		for i, s := range all {
-			f.curves = append(f.curves, curve{s, hueOf(i), s.name})
+			f.curves, f.hues = append(f.curves, curve{s, hueOf(i), s.name}), append(f.hues, i)
 		}
 		return []facet{f}
 	}
@@ -117,7 +148,7 @@ func facets(all []series) []facet {
 	var groups []facet
 	for i, s := range all {
 		grey := slices.Concat(all[:i], all[i+1:])
-		groups = append(groups, facet{s.name, []curve{{s, hueOf(0), ""}}, grey})
+		groups = append(groups, facet{s.name, []curve{{s, hueOf(0), ""}}, []int{0}, grey})
 	}
 	return groups
 }
@@ -154,10 +185,8 @@ func byBroker(all []series) []facet {
 			if s.stage != results.AnsweredStage {
 				name += " (" + s.stage.String() + ")"
 			}
-			if !s.cell.Valid {
-				name += " (not valid)"
-			}
-			f.curves = append(f.curves, curve{s, hueOf(slices.Index(flows, s.cell.Flow)), name})
+			hue := slices.Index(flows, s.cell.Flow)
+			f.curves, f.hues = append(f.curves, curve{s, hueOf(hue), words.Doubted(name, s.cell)}), append(f.hues, hue)
 		}
 		groups = append(groups, f)
 	}
@@ -173,8 +202,8 @@ func (sh *sheet) curves(p panel, f facet, room vg.Length) {
 	var ends []vg.Length
 	var last []vg.Point
 	for _, c := range f.curves {
-		solid, tail := quantileCurve(p, c.hist, 160)
-		sh.line(pen{ink: c.hue.line, width: 2, dashes: c.hue.dashes}, solid...)
+		solid, tail := quantileCurve(p, c.hist, curveSteps)
+		sh.line(sh.drawn(pen{ink: c.hue.line, width: 2, dashes: c.hue.dashes}), solid...)
 		if len(solid) > 0 {
 			tail = append([]vg.Point{solid[len(solid)-1]}, tail...)
 		}
@@ -197,10 +226,27 @@ func (sh *sheet) curves(p panel, f facet, room vg.Length) {
 // quantileCurve returns the points of a percentile curve: those that the samples
 // resolve, and those that they do not.
 func quantileCurve(p panel, h *results.Hist, steps int) (solid, tail []vg.Point) {
+	n := float64(h.N())
+	for i, v := range alongQuantiles(h, steps) {
+		beyond := math.Pow(n, float64(i)/float64(steps))
+		at := p.at(beyond, micros(v))
+		if h.Resolved(1 - 1/beyond) {
+			solid = append(solid, at)
+		} else {
+			tail = append(tail, at)
+		}
+	}
+	return thin(solid), thin(tail)
+}
+
+// alongQuantiles returns the quantiles of h whose 1/(1-p) are n^(i/steps), for i from
+// 0 to steps: from the smallest value to the largest.
+func alongQuantiles(h *results.Hist, steps int) []time.Duration {
 	n, largest := float64(h.N()), h.Max()
 	buckets := slices.Collect(h.Buckets())
 	var below int64 // values in the buckets before the first
-	for i := range steps + 1 {
+	values := make([]time.Duration, steps+1)
+	for i := range values {
 		beyond := math.Pow(n, float64(i)/float64(steps)) // 1/(1-p), from 1 to n
 		q := 1 - 1/beyond
 		// Walking the buckets once is a hundred times cheaper than a quantile a point.
@@ -208,14 +254,9 @@ func quantileCurve(p panel, h *results.Hist, steps int) (solid, tail []vg.Point)
 			below += buckets[0].Count
 			buckets = buckets[1:]
 		}
-		at := p.at(beyond, micros(min(buckets[0].To, largest)))
-		if h.Resolved(q) {
-			solid = append(solid, at)
-		} else {
-			tail = append(tail, at)
-		}
+		values[i] = min(buckets[0].To, largest)
 	}
-	return thin(solid), thin(tail)
+	return values
 }
 
 // thin takes out the points between two others at the same height.

@@ -17,6 +17,10 @@ type sheet struct {
 	canvas draw.Canvas
 	labels []label
 	taken  vg.Length // of the line of the title, at its right end
+
+	simulated bool // what is drawn was not measured: marks are hollow and lines dashed
+
+	pictures []string // names of the pictures in an SVG, in their order
 }
 
 // A ruler measures text. Layouts need it before there is a sheet.
@@ -129,6 +133,14 @@ func fade(i ink, opacity float64) color.NRGBA {
 	return c
 }
 
+// drawn returns the pen of what was measured, dashed where it was simulated.
+func (sh *sheet) drawn(p pen) pen {
+	if sh.simulated && len(p.dashes) == 0 {
+		p.dashes = []vg.Length{3, 1.5}
+	}
+	return p
+}
+
 // line strokes a line through the points.
 func (sh *sheet) line(p pen, points ...vg.Point) {
 	if len(points) > 1 {
@@ -162,6 +174,33 @@ func (sh *sheet) ring(i ink, at vg.Point, radius vg.Length, opacity float64) {
 	path.Arc(at, radius, 0, 2*math.Pi)
 	path.Close()
 	sh.canvas.Stroke(path)
+}
+
+// mark draws a marker with a number of corners, the first of them at an angle; no
+// corners make a circle. It is filled with its ink, or hollow.
+func (sh *sheet) mark(i ink, at vg.Point, m marker, hollow bool) {
+	const radius = 3.1
+	switch {
+	case m.corners == 0 && hollow:
+		sh.ring(i, at, radius-0.4, 0)
+		return
+	case m.corners == 0:
+		sh.dot(i, at, radius, 0)
+		return
+	}
+	outline := make([]vg.Point, 0, m.corners+2)
+	for n := range m.corners + 2 { // to beyond the beginning, or the first corner would be cut
+		angle := m.turn + 2*math.Pi*float64(n)/float64(m.corners)
+		outline = append(outline, vg.Point{
+			X: at.X + (radius+0.6)*vg.Length(math.Cos(angle)), Y: at.Y + (radius+0.6)*vg.Length(math.Sin(angle)),
+		})
+	}
+	if !hollow {
+		sh.fill(i, 0, outline[:m.corners]...)
+		return
+	}
+	sh.fill(paper, 0, outline[:m.corners]...)
+	sh.line(pen{ink: i, width: 1.4}, outline...)
 }
 
 // title writes the title of a figure, and below it how to read it.

@@ -2,8 +2,14 @@ package plot
 
 import (
 	"image/color"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot/vg"
+
+	"flowbench/report/crossover"
 )
 
 // An ink is a colour with a role. The set is closed, because pages map each of
@@ -84,6 +90,59 @@ func hueOf(i int) hue {
 		{purple, purpleText, []vg.Length{8, 2.5, 2, 2.5}},
 		{black, blackText, []vg.Length{13, 3}},
 	}[i%maxHues]
+}
+
+// A Hue is how a page draws one of several curves.
+type Hue struct {
+	Line  string `json:"line"`  // the variable of its colour, without --fig-
+	Label string `json:"label"` // and that of its name
+	Dash  string `json:"dash,omitempty"`
+}
+
+// Hues returns the hues in their order.
+func Hues() []Hue {
+	all := make([]Hue, maxHues)
+	for i := range all {
+		h := hueOf(i)
+		dashes := make([]string, len(h.dashes))
+		for k, d := range h.dashes {
+			dashes[k] = strconv.FormatFloat(d.Points(), 'g', -1, 64)
+		}
+		all[i] = Hue{h.line.spec().name, h.label.spec().name, strings.Join(dashes, " ")}
+	}
+	return all
+}
+
+// A marker is the shape of the points of a curve.
+type marker struct {
+	corners int     // 0 for a circle
+	turn    float64 // of the first corner, in radians
+}
+
+// A look is a hue with a marker.
+type look struct {
+	hue
+	marker marker
+}
+
+// lookOf returns how a way in which payloads travel is drawn. The two ways without
+// a store always look alike; stores take turns with the hues that are left, so
+// that those of the same hue differ in dashes and in markers.
+func lookOf(w crossover.Way, references []crossover.Way) look {
+	const up, down, right = math.Pi / 2, -math.Pi / 2, 0
+	switch w {
+	case crossover.Inline():
+		return look{hue{black, blackText, nil}, marker{}}
+	case crossover.Stream():
+		return look{hue{vermillion, vermillionText, []vg.Length{7, 2.5}}, marker{4, math.Pi / 4}}
+	}
+	i := max(0, slices.Index(references, w))
+	hues := []hue{{blue, blueText, nil}, {green, greenText, nil}, {purple, purpleText, nil}}
+	dashes := [][]vg.Length{nil, {2, 2}, {10, 2.5, 2, 2.5}}
+	markers := []marker{{3, up}, {4, right}, {3, down}, {3, right}, {5, up}, {3, math.Pi}, {6, right}, {8, right}}
+	l := look{hues[i%len(hues)], markers[i%len(markers)]}
+	l.dashes = dashes[i/len(hues)%len(dashes)]
+	return l
 }
 
 // The measures of all figures, in points.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,9 +14,9 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// fontFamilies is what figures are set in: their own font, or one that is as
-// wide. A wider one would make labels collide.
-const fontFamilies = `'Liberation Sans',Arial,Helvetica,sans-serif`
+// fontFamilies is what figures are set in: their own font, or one that is about as
+// wide, where letters neither touch nor stand apart at the width that texts are held to.
+const fontFamilies = `'Liberation Sans',Arial,Helvetica,'DejaVu Sans Condensed',sans-serif`
 
 // WriteSVG draws f as an SVG file on white. It has a view box and no size, so it
 // fills the room that it is given.
@@ -38,7 +39,8 @@ func (f Figure) Inline() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	body = withVariables(body)
+	// A page says once what holds for all texts; see Style.
+	body = strings.ReplaceAll(withVariables(body), ` transform="scale(1, -1)" style="font`, ` style="font`)
 	return fmt.Sprintf("<svg class=\"figure\" %s>\n%s</svg>\n", f.head(margin-inlineMargin), body), nil
 }
 
@@ -60,7 +62,8 @@ func (f Figure) head(crop vg.Length) string {
 // prolog, which a page must not contain, and with fonts left to the element.
 func (f Figure) svg(draw func(*sheet)) (string, error) {
 	c := vgsvg.New(figureWidth, f.height)
-	draw(newSheet(c))
+	sh := newSheet(c)
+	draw(sh)
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		return "", fmt.Errorf("write figure %s: %w", f.Name, err)
@@ -75,8 +78,33 @@ func (f Figure) svg(draw func(*sheet)) (string, error) {
 	)
 	s = strings.ReplaceAll(s, "font-family:Liberation Sans;font-variant:normal;font-weight:bold;font-style:normal;",
 		"font-weight:bold;")
-	return strings.ReplaceAll(s, "\n\tstyle=", " style="), nil
+	s = shortened(withLengths(shortText(s), sh.labels))
+	return withPictures(strings.ReplaceAll(s, "\n\tstyle=", " style="), sh.pictures), nil
 }
+
+// withLengths gives each text the width that it was measured to have, so that it keeps
+// it where there is none of the fonts and another is taken.
+func withLengths(s string, labels []label) string {
+	const begin = "<text "
+	parts := strings.Split(s, begin)
+	if len(parts) != len(labels)+1 {
+		return s // a figure wrote text that it did not measure
+	}
+	var b strings.Builder
+	b.WriteString(parts[0])
+	for i, l := range labels {
+		b.WriteString(begin)
+		if len(l.text) > 2 { // what is shorter hardly changes
+			fmt.Fprintf(&b, `textLength="%s" `, tenth(int(math.Round(10*l.box.Size().X.Points()))))
+		}
+		b.WriteString(parts[i+1])
+	}
+	return b.String()
+}
+
+// Style is what the style sheet of a page with inlined figures must say, besides the
+// variables.
+const Style = "svg.figure text { transform: scale(1, -1); }"
 
 // A Variable is a CSS variable that inlined figures take a colour from.
 type Variable struct {

@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ func Labels(run *results.Run) []string {
 		func(c *results.Cell) string { return c.Edge },
 		func(c *results.Cell) string { return c.Payload },
 		func(c *results.Cell) string { return c.Store },
+		func(c *results.Cell) string { return Size(c.Load.PayloadBytes) },
 		shortLoad,
 		ownPart,
 		func(c *results.Cell) string { return c.ID },
@@ -52,10 +54,43 @@ func distinguish(labels []string, cells []*results.Cell, more func(*results.Cell
 	}
 }
 
+// Stem returns the id of a cell without what says how its payloads travel and how
+// large they are, which plans write at its end. Cells that differ in nothing else
+// have the same stem.
+func Stem(c *results.Cell) string {
+	id := strings.TrimSuffix(c.ID, "-"+sizeSlug(c.Load.PayloadBytes))
+	if c.Store != "" {
+		id = strings.TrimSuffix(id, "-"+slug(c.Store))
+	}
+	return strings.TrimSuffix(id, "-"+slug(c.Payload))
+}
+
+// InlineID returns the id that a plan gives to the cell of a stem whose payloads
+// travel inline and have n bytes, among others of other sizes.
+func InlineID(stem string, n int) string { return stem + "-" + sizeSlug(n) }
+
+// sizeSlug returns a number of bytes as the ids of cells have it.
+func sizeSlug(n int) string {
+	if v, unit := sizeUnit(n); unit != "B" {
+		return strconv.Itoa(v) + strings.ToLower(unit)
+	}
+	return strconv.Itoa(n)
+}
+
+// slug returns a name as the ids of cells have it.
+func slug(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(name))
+}
+
 // ownPart returns what stands in the id of a cell between its flow and broker and
 // its edge: what the plan tells it apart by, such as a parameter of the broker.
 func ownPart(c *results.Cell) string {
-	rest, ok := strings.CutPrefix(c.ID, c.Flow+"-"+c.Broker+"-")
+	rest, ok := strings.CutPrefix(Stem(c), c.Flow+"-"+c.Broker+"-")
 	if !ok || rest == c.Edge {
 		return ""
 	}
@@ -69,15 +104,27 @@ func shortLoad(c *results.Cell) string {
 	return Plural(int64(c.Load.Users), "user")
 }
 
-// Load describes the load of a cell in one phrase.
+// Load describes the load of a cell in one phrase. Payloads of no bytes are not
+// mentioned: those who speak of many cells have said that they differ.
 func Load(l results.Load) string {
 	what := fmt.Sprintf("%s arrivals at %s/s", Clean(l.Arrivals), Digits(l.RatePerS))
+	if l.Shape != "" {
+		what = fmt.Sprintf("%s arrivals, %s", Clean(l.Arrivals), Clean(l.Shape))
+	}
 	if !l.Open() {
 		what = fmt.Sprintf("closed load of %s, think time %s", Plural(int64(l.Users), "user"), Duration(l.ThinkTime))
 	}
-	return fmt.Sprintf("%s, %s, %s commands, %s payload, timeout %s, %s measured after %s of warm-up",
-		what, Plural(int64(l.Clients), "client"), Share(l.CommandShare), Bytes(float64(l.PayloadBytes)),
-		Span(l.Timeout), Span(l.Measured), Span(l.Warmup))
+	payload := ""
+	if l.PayloadBytes > 0 {
+		payload = Bytes(float64(l.PayloadBytes)) + " payload, "
+	}
+	measured := Span(l.Measured)
+	if n := l.Repeats; n > 1 {
+		measured = fmt.Sprintf("%d × %s", n, Span(l.Measured/time.Duration(n)))
+	}
+	return fmt.Sprintf("%s, %s, %s commands, %stimeout %s, %s measured after %s of warm-up",
+		what, Plural(int64(l.Clients), "client"), Share(l.CommandShare), payload,
+		Span(l.Timeout), measured, Span(l.Warmup))
 }
 
 // Span returns a length of time that somebody chose, such as a timeout, without
@@ -92,6 +139,26 @@ func Span(d time.Duration) string {
 		return fmt.Sprintf("%d ms", d/time.Millisecond)
 	}
 	return Duration(d)
+}
+
+// Doubt says why no verdict may rest on c, in a word or two: that it is not valid, or
+// still runs. It is empty for a valid cell.
+func Doubt(c *results.Cell) string {
+	switch {
+	case c.Valid:
+		return ""
+	case c.Running:
+		return "running"
+	}
+	return "not valid"
+}
+
+// Doubted returns a name of c with the doubt about it in parentheses.
+func Doubted(name string, c *results.Cell) string {
+	if doubt := Doubt(c); doubt != "" {
+		return name + " (" + doubt + ")"
+	}
+	return name
 }
 
 // End returns the last stage that operations of kind k reach in c, and their

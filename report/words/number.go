@@ -72,6 +72,23 @@ func Bytes(n float64) string {
 	return Digits(n) + " GB"
 }
 
+// Size returns a size that somebody chose, in the largest binary unit that it is a
+// whole number of.
+func Size(n int) string {
+	v, unit := sizeUnit(n)
+	return strconv.Itoa(v) + " " + unit
+}
+
+func sizeUnit(n int) (int, string) {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return n >> 20, "MiB"
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return n >> 10, "KiB"
+	}
+	return n, "B"
+}
+
 // Share returns v, between 0 and 1, as a percentage. A negative share is one
 // that nobody knows.
 func Share(v float64) string {

@@ -1,6 +1,7 @@
 package words
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -152,5 +153,63 @@ func TestWhatCameOfAFault(t *testing.T) {
 	}
 	if got := Fault(results.Fault{What: "out\x1b[1mage", On: "bro\nker"}); got != "outage on bro ker" {
 		t.Errorf("the fault is called %q", got)
+	}
+}
+
+func TestSizesAreNamedAsPeopleChoseThem(t *testing.T) {
+	for n, want := range map[int]string{
+		0: "0 B", 256: "256 B", 1000: "1000 B", 1 << 10: "1 KiB",
+		3 << 9: "1536 B", 256 << 10: "256 KiB", 64 << 20: "64 MiB",
+	} {
+		if got := Size(n); got != want {
+			t.Errorf("%d bytes are %q; want %q", n, got, want)
+		}
+	}
+}
+
+func TestTheStemOfACellSaysNothingOfItsPayload(t *testing.T) {
+	for _, c := range []struct {
+		id, mode, store string
+		bytes           int
+		want            string
+	}{
+		{"proxy-sync-nats", "inline", "", 256, "proxy-sync-nats"},
+		{"proxy-sync-nats-64mib", "inline", "", 64 << 20, "proxy-sync-nats"},
+		{"proxy-sync-nats-256", "inline", "", 256, "proxy-sync-nats"},
+		{"proxy-sync-nats-reference-nats-kv-4kib", "reference", "nats_kv", 4 << 10, "proxy-sync-nats"},
+		{"proxy-sync-jetstream-file-graphql-reference-s3", "reference", "s3", 256, "proxy-sync-jetstream-file-graphql"},
+		{"direct-stream-1mib", "stream", "", 1 << 20, "direct"},
+	} {
+		cell := &results.Cell{ID: c.id, Payload: c.mode, Store: c.store, Load: results.Load{PayloadBytes: c.bytes}}
+		if got := Stem(cell); got != c.want {
+			t.Errorf("the stem of %s is %s; want %s", c.id, got, c.want)
+		}
+	}
+	if got := InlineID("proxy-sync-nats", 4<<20); got != "proxy-sync-nats-4mib" {
+		t.Errorf("4 MiB inline are %s", got)
+	}
+}
+
+func TestCellsAreNamedByWhatTellsThemApart(t *testing.T) {
+	cell := func(mode, store string, bytes int) *results.Cell {
+		return &results.Cell{
+			ID: "x", Flow: "proxy-sync", Broker: "nats", Payload: mode, Store: store,
+			Load: results.Load{PayloadBytes: bytes},
+		}
+	}
+	for _, c := range []struct {
+		cells []*results.Cell
+		want  []string
+	}{
+		{[]*results.Cell{cell("inline", "", 256)}, []string{"proxy-sync on nats"}},
+		{[]*results.Cell{cell("inline", "", 256), cell("inline", "", 4<<10)},
+			[]string{"proxy-sync on nats, 256 B", "proxy-sync on nats, 4 KiB"}},
+		{[]*results.Cell{cell("inline", "", 256), cell("reference", "s3", 256), cell("reference", "file", 256)},
+			[]string{"proxy-sync on nats, inline", "proxy-sync on nats, reference, s3",
+				"proxy-sync on nats, reference, file"}},
+	} {
+		if got := Labels(&results.Run{Cells: c.cells}); !slices.Equal(got, c.want) {
+			t.Errorf("cells are named %q; want %q", got, c.want)
+		}
 	}
 }

@@ -40,6 +40,7 @@ type story struct {
 	promise    string
 	idempotent bool
 	undrained  bool
+	brokerless bool
 	issued     uint64
 	faults     []results.Fault
 	steps      []any
@@ -53,6 +54,9 @@ func tell(t failer, s story) (*results.Cell, *check.Judgement) {
 		Load: results.Load{
 			Arrivals: "poisson", Clients: 4, Timeout: time.Second, Warmup: warmup, Measured: 4 * time.Second,
 		},
+	}
+	if !s.brokerless {
+		cell.Broker = "nats"
 	}
 	cell.Heard = &results.Heard{Subscribers: 2}
 	var history, seconds bytes.Buffer
@@ -69,7 +73,7 @@ func tell(t failer, s story) (*results.Cell, *check.Judgement) {
 		case stray:
 			r.Stray(uint64(step))
 		case redelivered:
-			r.Redelivered(uint64(step))
+			r.Redelivered(uint64(step), 0)
 		case heard:
 			r.Heard(step.op, step.subscriber, origin)
 		case heal:
@@ -233,9 +237,19 @@ func mutations() []mutation {
 		}, nil, ""},
 		{"a command is applied twice", func(s *story) {
 			s.add(results.Applied{Op: 7, Key: 1, Version: 99, At: origin + 4*time.Second})
+		}, map[string]int64{"duplicated": 1, "extra": 1, "stored_twice": 1}, ""},
+		{"a command is delivered again and applied twice", func(s *story) {
+			s.add(redelivered(7), results.Applied{Op: 7, Key: 1, Version: 99, At: origin + 4*time.Second})
+		}, map[string]int64{"duplicated": 1, "extra": 1, "redelivered": 1}, ""},
+		{"a command is applied twice where there is no broker", func(s *story) {
+			s.brokerless = true
+			s.add(results.Applied{Op: 7, Key: 1, Version: 99, At: origin + 4*time.Second})
 		}, map[string]int64{"duplicated": 1, "extra": 1}, ""},
 		{"a command comes twice, and is done once", func(s *story) { s.add(results.Applied{Op: 7, Repeated: true}) },
-			map[string]int64{"repeated": 1}, ""},
+			map[string]int64{"repeated": 1, "stored_twice": 1}, ""},
+		{"a command is delivered again, and done once", func(s *story) {
+			s.add(results.Applied{Op: 7, Repeated: true}, redelivered(7))
+		}, map[string]int64{"repeated": 1, "redelivered": 1}, ""},
 		{"a request is delivered again", func(s *story) { s.add(redelivered(7)) },
 			map[string]int64{"redelivered": 1}, ""},
 		{"a command that was not attempted is applied", func(s *story) {

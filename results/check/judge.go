@@ -148,6 +148,7 @@ func (g *judge) operation(op *operation, exists bool) {
 		g.due(op.outcome)
 		g.outcome(op, &a)
 	}
+	a.StoredTwice = one(g.history.Broker != "" && a.Extra+op.repeated > op.redelivered)
 	g.add(op.outcome, a)
 	done := op.outcome != nil && op.outcome.Kind == results.Command && len(op.applications) > 0
 	g.j.Accounting.Unexpected += one(op.heard && !done) // news of what never happened

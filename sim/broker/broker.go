@@ -33,6 +33,10 @@ type Driver struct {
 	Server  string // which --broker-url serves it ("nats", "rabbitmq"), or empty if it lives in this process
 	Traits  func(Params) flows.Traits
 
+	// MaxMessage is how many bytes a message may have, with all that goes with its
+	// body, where nobody has set up the broker otherwise; 0 for no bound that matters.
+	MaxMessage int
+
 	// Check says what is wrong with parameters that contradict each other, and what
 	// would be right: "...; want queue: classic". A nil function takes them all.
 	Check func(Params) error

@@ -45,6 +45,6 @@ func (p *promise) Wait(ctx context.Context) (flows.Message, error) {
 // empty reports whether there is nothing in m. A test holds it to all fields.
 func empty(m *flows.Message) bool {
 	return m.Subject == "" && m.ReplyTo == "" && m.ID == 0 && m.Correlation == 0 && m.Op == 0 && m.Kind == 0 &&
-		m.Key == "" && m.Status == 0 && !m.Urgent && m.Body == nil && m.Err == nil && !m.Redelivered &&
-		m.Token == 0 && m.Acker == nil
+		m.Key == "" && m.Status == 0 && !m.Urgent && m.Body == nil && m.Stream == nil && m.Err == nil &&
+		m.Trace == "" && !m.Redelivered && m.Token == 0 && m.Acker == nil
 }

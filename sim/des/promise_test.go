@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	"flowbench/flows"
@@ -28,9 +29,12 @@ func TestAPromiseKeepsEveryFieldOfAMessage(t *testing.T) {
 		case reflect.Slice:
 			f.SetBytes([]byte{})
 		case reflect.Interface:
-			if name == "Err" {
+			switch name {
+			case "Err":
 				f.Set(reflect.ValueOf(errors.New("x")))
-			} else {
+			case "Stream":
+				f.Set(reflect.ValueOf(strings.NewReader("x")))
+			default:
 				f.Set(reflect.ValueOf(noAcker{}))
 			}
 		default:

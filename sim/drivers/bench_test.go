@@ -89,11 +89,17 @@ const (
 // function that performs one command as the engine does.
 func dialFlow(b *testing.B, flow flows.Flow, env flows.Env) func() error {
 	b.Helper()
+	return dialSized(b, flow, env, payloadBytes)
+}
+
+// dialSized is dialFlow for commands of a size.
+func dialSized(b *testing.B, flow flows.Flow, env flows.Env, size int) func() error {
+	b.Helper()
 	rt := sim.NewWall()
 	env.Runtime, env.Stray, env.Log = rt, func(uint64) {}, slog.New(slog.DiscardHandler)
 	env.Settings = flows.Settings{Instances: 1, Workers: 1, Timeout: timeout}
 	env.Service = service.New(rt, service.Config{
-		Service: scenarios.Service{Instances: 1, Workers: 1}, Keys: 1, PayloadBytes: payloadBytes,
+		Service: scenarios.Service{Instances: 1, Workers: 1}, Keys: 1, PayloadBytes: size,
 		Applied: func(results.Applied) {},
 	})
 	ctx, cancel := context.WithCancel(b.Context())
@@ -121,7 +127,7 @@ func dialFlow(b *testing.B, flow flows.Flow, env flows.Env) func() error {
 	var id uint64
 	return func() error {
 		id++
-		op := flows.NewOp(rt, id, flows.Command, service.KeyName(0), service.NewPayload(id, payloadBytes))
+		op := flows.NewOp(rt, id, flows.Command, service.KeyName(0), service.NewPayload(id, size))
 		ctx, cancel := rt.WithTimeout(ctx, timeout)
 		defer cancel()
 		return client.Do(ctx, op)

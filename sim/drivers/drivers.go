@@ -1,4 +1,4 @@
-// Package drivers lists the brokers and the edges that runs can use. It is the
+// Package drivers lists the brokers, the edges and the stores that runs can use. It is the
 // only package that knows them all, and so the only one that links their client
 // libraries.
 package drivers
@@ -13,6 +13,13 @@ import (
 	"flowbench/sim/edge/graphqledge"
 	"flowbench/sim/edge/httpedge"
 	"flowbench/sim/edge/wsedge"
+	"flowbench/sim/store"
+	"flowbench/sim/store/filestore"
+	"flowbench/sim/store/ftpstore"
+	"flowbench/sim/store/httpstore"
+	"flowbench/sim/store/memstore"
+	"flowbench/sim/store/natsstore"
+	"flowbench/sim/store/s3store"
 )
 
 // All returns every broker driver, in the order in which lists and reports show
@@ -34,5 +41,18 @@ func Edges() []edge.Driver {
 		httpedge.Driver(),
 		graphqledge.Driver(),
 		wsedge.Driver(),
+	}
+}
+
+// Stores returns every store, in the order in which lists and reports show them.
+// Adding a store means adding its package and its line here.
+func Stores() []store.Driver {
+	return []store.Driver{
+		memstore.New(),
+		filestore.New(),
+		httpstore.New(),
+		s3store.New(),
+		ftpstore.New(),
+		natsstore.New(),
 	}
 }

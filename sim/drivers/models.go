@@ -7,18 +7,21 @@ import (
 
 	"flowbench/flows"
 	"flowbench/scenarios"
+	"flowbench/sim"
 	"flowbench/sim/broker"
 	"flowbench/sim/broker/modelbroker"
 	"flowbench/sim/des"
 	"flowbench/sim/edge"
 	"flowbench/sim/edge/modeledge"
+	"flowbench/sim/store"
+	"flowbench/sim/store/modelstore"
 )
 
-// Models returns what stands in for every broker and every edge in the virtual
-// time of k. The model of a broker has the broker's name, parameters and traits,
+// Models returns what stands in for every broker, every edge and every store in
+// the virtual time of k. The model of a broker has the broker's name, parameters and traits,
 // so that scenarios mean the same in a simulation as in a run; its delays are
 // those of m and nobody's in particular. It implements [sim.Models].
-func Models(k *des.Kernel, m scenarios.Model, seed uint64) ([]broker.Driver, []edge.Driver) {
+func Models(k *des.Kernel, m scenarios.Model, seed uint64) sim.Registry {
 	model := modelbroker.Driver(k, seed)
 	brokers := All()
 	for i, d := range brokers {
@@ -37,8 +40,20 @@ func Models(k *des.Kernel, m scenarios.Model, seed uint64) ([]broker.Driver, []e
 			})
 		}
 	}
-	return brokers, edges
+	stores := Stores()
+	for i := range stores {
+		stores[i].Open = func(_ context.Context, c store.Config) (store.Session, error) {
+			return modelstore.Open(k, modelstore.Config{
+				Link: draw(m.Distribution, time.Duration(m.Link)), BytesPerS: storeBytesPerS, Seed: seed,
+			}, c)
+		}
+	}
+	return sim.Registry{Brokers: brokers, Edges: edges, Stores: stores}
 }
+
+// storeBytesPerS is what the link to the model of a store carries: a gigabit a
+// second.
+const storeBytesPerS = 125e6
 
 // like returns the parameters of the model of a broker with the given traits.
 func like(params []broker.Param, t flows.Traits, m scenarios.Model) broker.Params {

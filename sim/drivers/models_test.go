@@ -21,8 +21,12 @@ import (
 // everything is a catalog of all that there is.
 func everything() scenarios.Catalog {
 	var c scenarios.Catalog
+	c.Faults, c.Targets = drivers.Faults()
 	for _, e := range drivers.Edges() {
 		c.Edges = append(c.Edges, scenarios.Edge{Name: e.Name, Sockets: e.Sockets})
+	}
+	for _, s := range drivers.Stores() {
+		c.Stores = append(c.Stores, scenarios.Store{Name: s.Name, Wired: s.Wired})
 	}
 	for _, f := range flows.All() {
 		c.Flows = append(c.Flows, f.Spec())

@@ -89,13 +89,20 @@ func (w *Web) toBackends(part string, addresses []string) wire.Dialer {
 }
 
 // A trip is a request on its way through a balancer.
-type trip struct{ backend int } // that has it under way, or balance.None
+type trip struct {
+	backend int       // that has it under way, or balance.None
+	large   *Outgoing // its body if that is large or of any size; nil if it is not
+}
 
 type tripKey struct{}
 
 // ServeHTTP implements [http.Handler].
 func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t := &trip{balance.None}
+	t := &trip{backend: balance.None}
+	if r.ContentLength < 0 || r.ContentLength > readAnyway {
+		t.large = NewOutgoing(r.Body, r.ContentLength)
+		defer t.large.End() // also when the backend has answered and wants no more of it
+	}
 	defer b.take(t, nil) // also when the proxy panics because a client has gone
 	b.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tripKey{}, t)))
 }
@@ -130,23 +137,32 @@ var errNoBackend = errors.New("no backend is well")
 // The transport by itself would repeat a request that it takes for idempotent
 // when a connection that was kept turns out to be closed. Where that is a
 // request to read something it may.
+//
+// A body is passed on as it comes. One that is large may take long to come, and
+// is waited for in such a way that the loss of the backend is noticed meanwhile.
 func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
 	t := r.Context().Value(tripKey{}).(*trip)
 	if r.Body == nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		r.Body = http.NoBody
 	}
-	var body *sparedBody
-	if r.Body != nil {
-		body = &sparedBody{ReadCloser: r.Body}
+	broke := func() bool { return false }
+	switch {
+	case t.large != nil:
+		broke = func() bool { return t.large.Failed() != nil }
+		r.Body = t.large
+		r = r.WithContext(t.large.traced(r.Context()))
+	case r.Body != nil:
+		body := &sparedBody{ReadCloser: r.Body}
+		broke = body.failed.Load
 		r.Body = body
 	}
 	if !b.take(t, b.pool.Take) {
 		return nil, errNoBackend
 	}
 	b.meter.Requests.Add(1)
-	resp, err := b.try(r, t.backend, body)
+	resp, err := b.try(r, t.backend, broke)
 	if refused(err) && r.Context().Err() == nil && b.take(t, b.pool.Take) {
-		resp, err = b.try(r, t.backend, body)
+		resp, err = b.try(r, t.backend, broke)
 	}
 	return resp, err
 }
@@ -159,14 +175,14 @@ func refused(err error) bool {
 
 // try sends a request to a backend and judges the backend by what comes of it.
 // A client that gives up, or whose body breaks off, says nothing about it.
-func (b *balancer) try(r *http.Request, backend int, body *sparedBody) (*http.Response, error) {
+func (b *balancer) try(r *http.Request, backend int, broke func() bool) (*http.Response, error) {
 	r.URL.Scheme, r.URL.Host = "http", b.backends[backend]
 	resp, err := b.transport.RoundTrip(r)
 	switch {
 	case err == nil:
 		well := resp.StatusCode < http.StatusInternalServerError || resp.Header.Get("Content-Type") == problemType
 		b.judge(backend, well, "bare status "+resp.Status)
-	case r.Context().Err() == nil && !body.broke():
+	case r.Context().Err() == nil && !broke():
 		b.judge(backend, false, err.Error())
 	}
 	return resp, err
@@ -291,9 +307,6 @@ func (s *sparedBody) Read(p []byte) (int, error) {
 
 // Close implements [io.Closer] by doing nothing.
 func (s *sparedBody) Close() error { return nil }
-
-// broke reports whether the client failed to send all of its body; nil is none.
-func (s *sparedBody) broke() bool { return s != nil && s.failed.Load() }
 
 const bufferBytes = 32 << 10
 

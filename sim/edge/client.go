@@ -38,11 +38,24 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 // The transport must not send a request again by itself, as it does after some
 // errors with those that it takes for idempotent. Whether that is wise is what
 // gets measured, so the body cannot be had twice.
+//
+// If the body is [Outgoing] and its reader fails, so does the request, and nobody
+// knows what the other side has made of what had come by then. The answer may come
+// before all of the body has been sent; then the rest stays where it is.
 func (c *Client) Do(r *http.Request) (*http.Response, []byte, error) {
 	ctx := r.Context()
 	r.GetBody = nil
+	out, _ := r.Body.(*Outgoing)
+	if out != nil {
+		defer out.End()
+		r = r.WithContext(out.traced(ctx))
+	}
 	c.meter.Requests.Add(1)
 	resp, err := c.transport.RoundTrip(r)
+	if out != nil && err != nil && ctx.Err() == nil && out.Failed() != nil {
+		_, class := flows.OutcomeOf(out.Failed())
+		return nil, nil, flows.Unknown(class, fmt.Errorf("http: %w", out.Failed()))
+	}
 	if err != nil {
 		return nil, nil, classify(ctx, err)
 	}

@@ -27,6 +27,15 @@
 // because it was certainly not sent. Nothing else is sent again. Where no backend
 // is well the answer is 503, and a certain failure. Checks are neither requests
 // nor traffic of the edge in its [Meter].
+// The body of a call may come as a stream; see [flows.Call]. What passes it on,
+// clients and balancers, holds a few kilobytes of it and no more, and sends it once.
+// Nobody waits in a reader that may have nothing to say: a call that is cancelled,
+// and one whose connection is lost, end at once whatever their bodies do. Servers
+// answer as soon as an endpoint has, whether or not its body has come, and give the
+// client half a second to learn of it before a connection closes on which the rest
+// still comes. So a body over the limit is refused while it is sent. A request is
+// sent as long as its answer may be waited for, so a slow body ends with a timeout.
+//
 // Edges over sockets have in common what package socket holds.
 //
 // Everything listens on loopback, and everything is bounded: bodies, headers,
@@ -67,6 +76,9 @@ type Config struct {
 	Meter                *Meter
 	Log                  *slog.Logger
 }
+
+// TraceHeader carries the trace that a call belongs to (W3C Trace Context).
+const TraceHeader = "Traceparent"
 
 // ClientParty is the party of web clients in a [wire.Route].
 const ClientParty = "client"

@@ -96,7 +96,7 @@ func transport(dial wire.Dialer, perHost int) *http.Transport {
 			if err != nil {
 				return nil, &dialError{err}
 			}
-			return c, nil
+			return &closable{Conn: c, closed: make(chan struct{})}, nil
 		},
 		MaxIdleConns:        0,
 		MaxIdleConnsPerHost: 1 << 16,
@@ -156,6 +156,10 @@ func (t tracked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer t.taken.add(-1)
 	if r.URL.Path == healthPath {
 		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	if r.ContentLength < 0 || r.ContentLength > readAnyway {
+		serveLarge(t.Handler, w, r)
 		return
 	}
 	t.Handler.ServeHTTP(w, r)

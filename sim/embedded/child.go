@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"flowbench/sim/process"
 )
 
 // The bounds of a server that is not told others.
@@ -169,7 +171,11 @@ func parse(args []string, stderr io.Writer) (opts *server.Options, dir string, e
 		join(o, peering)
 	}
 	if o.Port == 0 {
-		o.Port = server.RANDOM_PORT
+		ports, err := process.FreePorts(1) // and none that somebody's connection has when it is to be had again
+		if err != nil {
+			return nil, "", err
+		}
+		o.Port = ports[0]
 	}
 	if o.JetStreamMaxMemory == 0 {
 		o.JetStreamMaxMemory = defaultMemoryMaxBytes

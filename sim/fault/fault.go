@@ -104,6 +104,9 @@ const (
 	ServiceBroker   Place = "service-broker"
 	Broker          Place = "broker"
 	BrokerNode      Place = "broker-node"
+	ClientStore     Place = "client-store"
+	ServiceStore    Place = "service-store"
+	Store           Place = "store"
 	ServiceInstance Place = "service"
 	FrontEnd        Place = "front-end"
 )
@@ -124,8 +127,11 @@ func Sites() []Site {
 		{FrontEndBroker, "the connections of front ends to the broker", true},
 		{ServiceBroker, "the connections of the service's instances to the broker", true},
 		{Broker, "the broker: all connections to it, or its processes if it was started here", false},
-		{BrokerNode, "the connections of a node of the broker with its other nodes, in a NATS cluster that was " +
+		{BrokerNode, "the connections of a node of the broker with its other nodes, in a cluster that was " +
 			"started here", true},
+		{ClientStore, "the connections of clients to the store of large payloads", false},
+		{ServiceStore, "the connections of the service's instances to the store", true},
+		{Store, "the store: all connections to it, or what it answers", false},
 		{ServiceInstance, "an instance of the service, and its connections", true},
 		{FrontEnd, "a front end: its connections on both sides", true},
 	}
@@ -135,7 +141,7 @@ func Sites() []Site {
 func everywhere() []Place {
 	return []Place{
 		ClientEdge, BalancerBackend, ClientBroker, FrontEndBroker, ServiceBroker, Broker, BrokerNode,
-		ServiceInstance, FrontEnd,
+		ClientStore, ServiceStore, Store, ServiceInstance, FrontEnd,
 	}
 }
 

@@ -35,9 +35,9 @@ func pause() Fault {
 // slow describes the fault of that name.
 func slow() Fault {
 	return Fault{
-		Name: "slow", Summary: "An instance takes longer for every request.",
+		Name: "slow", Summary: "An instance, or the store, takes longer for every request.",
 		Params: []Param{{Name: "by", Summary: "how much longer", Unit: Duration, Min: 1, Max: longest}},
-		On:     []Place{ServiceInstance},
+		On:     []Place{ServiceInstance, Store},
 		impair: func(v values) []Harm { return []Harm{Trouble{Slow: v.duration("by")}} },
 	}
 }
@@ -58,9 +58,9 @@ func failing() Fault {
 // errorShare describes the fault of that name.
 func errorShare() Fault {
 	return Fault{
-		Name: "errors", Summary: "An instance refuses a share of the requests, drawn for each of them.",
+		Name: "errors", Summary: "An instance, or the store, refuses a share of the requests, drawn for each of them.",
 		Params: []Param{{Name: "share", Summary: "of the requests", Unit: Percent, Default: "100", Min: 1, Max: 100}},
-		On:     []Place{ServiceInstance},
+		On:     []Place{ServiceInstance, Store},
 		impair: func(v values) []Harm { return []Harm{Trouble{ErrorShare: float64(v["share"]) / 100}} },
 	}
 }
@@ -68,9 +68,9 @@ func errorShare() Fault {
 // errorEvery describes the fault of that name.
 func errorEvery() Fault {
 	return Fault{
-		Name: "error-every", Summary: "An instance refuses every so-manieth request.",
+		Name: "error-every", Summary: "An instance, or the store, refuses every so-manieth request.",
 		Params: []Param{{Name: "n", Summary: "which", Unit: Requests, Min: 1, Max: manyRequests}},
-		On:     []Place{ServiceInstance},
+		On:     []Place{ServiceInstance, Store},
 		impair: func(v values) []Harm { return []Harm{Trouble{ErrorEvery: int(v["n"])}} },
 	}
 }
@@ -78,9 +78,9 @@ func errorEvery() Fault {
 // errorFirst describes the fault of that name.
 func errorFirst() Fault {
 	return Fault{
-		Name: "error-first", Summary: "An instance refuses the first requests, and then no more.",
+		Name: "error-first", Summary: "An instance, or the store, refuses the first requests, and then no more.",
 		Params: []Param{{Name: "n", Summary: "how many", Unit: Requests, Min: 1, Max: manyRequests}},
-		On:     []Place{ServiceInstance},
+		On:     []Place{ServiceInstance, Store},
 		impair: func(v values) []Harm { return []Harm{Trouble{ErrorFirst: int(v["n"])}} },
 	}
 }

@@ -112,3 +112,47 @@ func (m machine) since(earlier machine, span time.Duration) results.Pressure {
 	}
 	return p
 }
+
+// clockTick is the unit of CPU times in /proc/PID/stat. The kernel's USER_HZ is 100
+// on every architecture that Go runs on.
+const clockTick = 10 * time.Millisecond
+
+// CPUOf returns the CPU time of a process, of its threads and of the children that
+// it has, or a negative number if that cannot be told.
+func CPUOf(pid int) time.Duration { return cpuOf(pid, 4) }
+
+// cpuOf goes down at most so many generations of children.
+func cpuOf(pid, depth int) time.Duration {
+	dir := "/proc/" + strconv.Itoa(pid)
+	b, err := os.ReadFile(dir + "/stat")
+	if err != nil {
+		return -1
+	}
+	// The name of the program, in parentheses, may have spaces and parentheses itself.
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	const userField, systemField = 11, 12 // counted from the state behind the name
+	if len(fields) <= systemField {
+		return -1
+	}
+	var sum time.Duration
+	for _, field := range []string{fields[userField], fields[systemField]} {
+		ticks, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return -1
+		}
+		sum += time.Duration(ticks) * clockTick
+	}
+	if depth == 0 {
+		return sum
+	}
+	children, err := os.ReadFile(dir + "/task/" + strconv.Itoa(pid) + "/children")
+	if err != nil {
+		return sum // a kernel that does not list them
+	}
+	for _, child := range strings.Fields(string(children)) {
+		if id, err := strconv.Atoi(child); err == nil {
+			sum += max(0, cpuOf(id, depth-1))
+		}
+	}
+	return sum
+}

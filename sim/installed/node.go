@@ -18,6 +18,7 @@ import (
 // that start and stop it wait for each other.
 type Node struct {
 	cluster    *Cluster
+	index      int
 	name       string
 	dir        string
 	port, dist int // for clients, and for other nodes
@@ -137,6 +138,14 @@ func (n *Node) halt(ctx context.Context, p *process.Process) error {
 // node waits for those that were still up when it went down: if all have gone,
 // all have to be started at the same time.
 func (n *Node) Restart(ctx context.Context) error {
+	if err := n.boot(ctx); err != nil {
+		return fmt.Errorf("%w; the nodes said: %s", err, n.cluster.keeper.Log())
+	}
+	return nil
+}
+
+// boot is Restart without what the nodes said.
+func (n *Node) boot(ctx context.Context) error {
 	n.op.Lock()
 	defer n.op.Unlock()
 	if p := n.current(); p != nil {
@@ -161,7 +170,7 @@ func (n *Node) Restart(ctx context.Context) error {
 // env is the environment of the node.
 func (n *Node) env() []string {
 	path := func(name string) string { return filepath.Join(n.dir, name) }
-	return append(n.cluster.env(),
+	return append(n.cluster.env(n.index),
 		"RABBITMQ_NODENAME="+n.name+"@localhost",
 		"RABBITMQ_NODE_IP_ADDRESS="+host, "RABBITMQ_NODE_PORT="+strconv.Itoa(n.port),
 		"RABBITMQ_DIST_PORT="+strconv.Itoa(n.dist),
@@ -184,7 +193,7 @@ const debianScripts = "/usr/lib/rabbitmq/bin"
 
 // scripts returns the directory of RabbitMQ's scripts.
 func scripts() (string, error) {
-	if _, err := exec.LookPath("epmd"); err != nil {
+	if _, err := exec.LookPath("erl"); err != nil {
 		return "", ErrMissing
 	}
 	if _, err := os.Stat(filepath.Join(debianScripts, "rabbitmq-server")); err == nil {

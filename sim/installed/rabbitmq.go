@@ -3,9 +3,13 @@
 // started again without touching what else runs here.
 //
 // RabbitMQ is the one. A [Cluster] is one or several nodes of it with a name
-// server (epmd), a cookie and node names of their own: the system's node at its
-// usual port is a stranger to them. A package [process] keeper holds all of them
-// and their directory, so that nothing outlives this program.
+// server, a cookie and node names of their own: the system's node at its usual port
+// is a stranger to them. A package [process] keeper holds all of them and their
+// directory, so that nothing outlives this program.
+//
+// Nodes ask the name server for the ports on which they reach each other. It is part
+// of this program and stands in place of Erlang's own (epmd), because it can tell
+// them the ports of links, on which they can be parted.
 //
 // A node takes seconds to boot, a minute on a busy machine. All nodes boot at
 // once and find each other by a list of names; the first to be there founds the
@@ -38,6 +42,27 @@ type Options struct {
 	Nodes  int             // 1 or 3
 	Keeper process.Options // of the keeper; its Prefix is chosen here
 	Log    *slog.Logger    // told how the start goes
+
+	// Route returns the address at which the node with index from reaches the port
+	// for other nodes of the node with index to, whose own address is given: that
+	// address, or one of what forwards to it, on this machine. Each node is asked for
+	// each other node once. Two nodes use one connection, and either of them may have
+	// opened it; to part them, both of their routes have to be cut. If nil, nodes
+	// reach each other directly.
+	Route func(from, to int, address string) (string, error)
+}
+
+// PartedSettings returns what nodes with routes are told about the loss of one
+// another, as rabbitmq.conf has it. By default a node that loses the majority goes
+// on by itself, and stays so when the others are there again, until somebody starts
+// it anew; and silence counts as a loss only after a minute, longer than most runs.
+//
+// Nodes without routes have RabbitMQ's defaults. They lose each other only when their
+// processes end, and of those that are stopped one after the other the last is without
+// a majority as well: it stops itself while it is being stopped, and such a cluster was
+// seen not to come up again.
+func PartedSettings() []string {
+	return []string{"cluster_partition_handling = pause_minority", "net_ticktime = 8"}
 }
 
 // A Cluster is one or several RabbitMQ nodes that were started together. Its
@@ -46,10 +71,15 @@ type Cluster struct {
 	keeper *process.Keeper
 	bin    string // directory of RabbitMQ's scripts
 	log    *slog.Logger
-	epmd   int // port of the name server
+	names  *nameServer // with a line for each node, and one for tools
+	ways   map[way]uint16
 	nodes  []*Node
 	asked  atomic.Int64 // makes names of files unique
 }
+
+// A way is one from a node to another, by their indexes. What it maps to is the
+// port at which the one reaches the other.
+type way struct{ from, to int }
 
 // ErrMissing says that RabbitMQ is not installed on this machine.
 var ErrMissing = errors.New("rabbitmq-server is not installed on this machine; " +
@@ -75,7 +105,7 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, bootPatience)
 	defer cancel()
-	ports, err := process.FreePorts(1 + 2*opts.Nodes)
+	ports, err := process.FreePorts(2 * opts.Nodes)
 	if err != nil {
 		return nil, fmt.Errorf("start rabbitmq: %w", err)
 	}
@@ -84,14 +114,14 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start rabbitmq: %w", err)
 	}
-	c := &Cluster{keeper: keeper, bin: bin, log: opts.Log, epmd: ports[0]}
+	c := &Cluster{keeper: keeper, bin: bin, log: opts.Log, ways: make(map[way]uint16)}
 	for i := range opts.Nodes {
 		c.nodes = append(c.nodes, &Node{
-			cluster: c, name: nodeName(i), port: ports[1+2*i], dist: ports[2+2*i],
+			cluster: c, index: i, name: nodeName(i), port: ports[2*i], dist: ports[2*i+1],
 			dir: filepath.Join(keeper.Dir(), nodeName(i)),
 		})
 	}
-	if err := c.boot(ctx); err != nil {
+	if err := c.boot(ctx, opts.Route); err != nil {
 		err = fmt.Errorf("start rabbitmq: %w; it said: %s", err, keeper.Log())
 		return nil, errors.Join(err, c.Close(context.WithoutCancel(ctx)))
 	}
@@ -102,12 +132,18 @@ func nodeName(i int) string { return fmt.Sprint("flowbench-", i+1) }
 
 // boot writes the configuration, starts the name server and the nodes, and waits
 // for them.
-func (c *Cluster) boot(ctx context.Context) error {
+func (c *Cluster) boot(ctx context.Context, route func(from, to int, address string) (string, error)) error {
 	began := time.Now()
+	if route != nil {
+		if err := c.lay(route); err != nil {
+			return err
+		}
+	}
 	if err := c.configure(); err != nil {
 		return err
 	}
-	if err := c.nameServer(ctx); err != nil {
+	var err error
+	if c.names, err = openNames(len(c.nodes)+1, c.via); err != nil {
 		return err
 	}
 	errs := make([]error, len(c.nodes))
@@ -115,7 +151,7 @@ func (c *Cluster) boot(ctx context.Context) error {
 	for i, n := range c.nodes {
 		booting.Go(func() {
 			c.log.Debug("rabbitmq boots", "node", n.name, "port", n.port)
-			if errs[i] = n.Restart(ctx); errs[i] == nil {
+			if errs[i] = n.boot(ctx); errs[i] == nil {
 				c.log.Debug("rabbitmq serves", "node", n.name, "after", time.Since(began).Round(pollPause))
 			}
 		})
@@ -127,27 +163,46 @@ func (c *Cluster) boot(ctx context.Context) error {
 	return c.formed(ctx)
 }
 
-// nameServer starts the name server by which the nodes find each other.
-func (c *Cluster) nameServer(ctx context.Context) error {
-	p, err := c.keeper.Start(ctx, process.Command{
-		Args: []string{"epmd", "-port", strconv.Itoa(c.epmd), "-address", host}, Env: c.env()})
-	if err != nil {
-		return err
-	}
-	return poll(ctx, p, "the name server", func(ctx context.Context) error {
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(c.epmd)))
-		if err != nil {
-			return err
+// lay asks for the ways between the nodes.
+func (c *Cluster) lay(route func(from, to int, address string) (string, error)) error {
+	for from := range c.nodes {
+		for to, n := range c.nodes {
+			if to == from {
+				continue
+			}
+			address, err := route(from, to, net.JoinHostPort(host, strconv.Itoa(n.dist)))
+			if err == nil {
+				c.ways[way{from, to}], err = portOf(address)
+			}
+			if err != nil {
+				return fmt.Errorf("lay route from node %d to node %d: %w", from, to, err)
+			}
 		}
-		return conn.Close()
-	})
+	}
+	return nil
 }
+
+// via returns the port at which an asker reaches a node that listens on port: on
+// the way that was laid for it, if it is a node, or else that port itself.
+func (c *Cluster) via(asker int, name string, port uint16) uint16 {
+	if to, ok := c.index(name + "@localhost"); ok && int(port) == c.nodes[to].dist {
+		if p, laid := c.ways[way{asker, to}]; laid {
+			return p
+		}
+	}
+	return port
+}
+
+// toolLine is the line of the name server for those who are no nodes.
+func (c *Cluster) toolLine() int { return len(c.nodes) }
 
 // configure writes the files that all nodes share.
 func (c *Cluster) configure() error {
 	var conf strings.Builder
 	fmt.Fprint(&conf, "log.console = true\nlog.console.level = error\nlog.file = false\n")
+	for _, s := range c.Settings() {
+		fmt.Fprintln(&conf, s)
+	}
 	if len(c.nodes) > 1 {
 		// The node that comes first looks for the others before it founds the cluster,
 		// while they wait for it; more attempts would only have all of them wait longer.
@@ -170,16 +225,17 @@ func (c *Cluster) configure() error {
 	return nil
 }
 
-// env is the environment of everything that belongs to the cluster. It takes
-// over nothing of this process's, and names every file that RabbitMQ would else
-// look for in the system's configuration.
-func (c *Cluster) env() []string {
+// env is the environment of everything that belongs to the cluster, which asks the
+// name server on a line of its own. It takes over nothing of this process's, and
+// names every file that RabbitMQ would else look for in the system's configuration.
+func (c *Cluster) env(line int) []string {
 	dir := c.keeper.Dir()
 	path := func(name string) string { return filepath.Join(dir, name) }
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C.UTF-8", "TMPDIR=" + dir,
-		"ERL_EPMD_ADDRESS=" + host, "ERL_EPMD_PORT=" + strconv.Itoa(c.epmd),
-		// Whoever missed the name server would otherwise start one that nobody keeps.
+		"ERL_EPMD_ADDRESS=" + host, "ERL_EPMD_PORT=" + strconv.Itoa(c.names.port(line)),
+		// Whoever missed the name server would otherwise start one of Erlang's, which
+		// nobody keeps.
 		"ERL_FLAGS=-start_epmd false",
 		"RABBITMQ_CONF_ENV_FILE=" + path("environment"), "RABBITMQ_CONFIG_FILE=" + path("rabbitmq.conf"),
 		"RABBITMQ_CONFIG_FILES=" + path("none"), "RABBITMQ_ADVANCED_CONFIG_FILE=" + path("none.config"),
@@ -199,11 +255,25 @@ func (c *Cluster) Addresses() []string {
 	return urls
 }
 
+// Settings returns what the nodes were told of [PartedSettings].
+func (c *Cluster) Settings() []string {
+	if len(c.ways) == 0 {
+		return nil
+	}
+	return PartedSettings()
+}
+
 // Dir returns the directory of all nodes.
 func (c *Cluster) Dir() string { return c.keeper.Dir() }
 
 // Close ends all nodes for good, at once, and removes what they stored.
-func (c *Cluster) Close(ctx context.Context) error { return c.keeper.Close(ctx) }
+func (c *Cluster) Close(ctx context.Context) error {
+	err := c.keeper.Close(ctx)
+	if c.names != nil {
+		err = errors.Join(err, c.names.close())
+	}
+	return err
+}
 
 // formed waits until all nodes are members of one cluster.
 func (c *Cluster) formed(ctx context.Context) error {
@@ -298,7 +368,8 @@ func (c *Cluster) ask(ctx context.Context, n *Node, answer any, question ...stri
 	defer cancel()
 	out := filepath.Join(c.keeper.Dir(), fmt.Sprint("answer-", c.asked.Add(1)))
 	args := []string{filepath.Join(c.bin, "rabbitmqctl"), "-q", "-n", n.name + "@localhost", "--formatter", "json"}
-	p, err := c.keeper.Start(ctx, process.Command{Args: append(args, question...), Env: c.env(), Output: out})
+	p, err := c.keeper.Start(ctx, process.Command{
+		Args: append(args, question...), Env: c.env(c.toolLine()), Output: out})
 	if err != nil {
 		return err
 	}

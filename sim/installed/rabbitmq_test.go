@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"flowbench/sim/installed"
+	"flowbench/sim/link"
 	"flowbench/sim/process"
 )
 
@@ -89,7 +90,10 @@ func TestConfirmedMessagesSurviveTheLeader(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
-	c, err := installed.Start(ctx, options(dir, 3))
+	routes := newRoutes(t)
+	opts := options(dir, 3)
+	opts.Route = routes.lay
+	c, err := installed.Start(ctx, opts)
 	if err != nil {
 		t.Fatalf("start: %v", err)
 	}
@@ -102,7 +106,9 @@ func TestConfirmedMessagesSurviveTheLeader(t *testing.T) {
 		}
 	})
 	const messages = 100
-	publish(t, ctx, c.Addresses()[0], messages)
+	if err := publish(ctx, c.Addresses()[0], messages); err != nil {
+		t.Fatalf("publish: %v", err)
+	}
 	q, err := c.Queue(ctx, queue)
 	if err != nil || len(q.Members) != 3 {
 		t.Fatalf("the queue is %+v, %v; want one with three members", q, err)
@@ -128,6 +134,86 @@ func TestConfirmedMessagesSurviveTheLeader(t *testing.T) {
 	if n := await(t, ctx, "an answer", func() (int, error) { return count(c.Addresses()[dead]) }); n != messages {
 		t.Errorf("%d messages at the node that was killed; want %d", n, messages)
 	}
+	theMajorityGoesOnWithoutTheMinority(t, ctx, c, routes, messages)
+}
+
+// A routesTest is the links between the nodes of a cluster.
+type routesTest struct {
+	t     *testing.T
+	links map[[2]int]*link.Link
+}
+
+func newRoutes(t *testing.T) *routesTest { return &routesTest{t, make(map[[2]int]*link.Link)} }
+
+func (r *routesTest) lay(from, to int, address string) (string, error) {
+	l, err := link.New(context.Background(), address, link.Config{})
+	if err != nil {
+		return "", err
+	}
+	r.t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			r.t.Errorf("close link: %v", err)
+		}
+	})
+	if r.links[[2]int{from, to}] != nil {
+		r.t.Errorf("the route from %d to %d is laid twice", from, to)
+	}
+	r.links[[2]int{from, to}] = l
+	return l.Address(), nil
+}
+
+// cut cuts the links of a node and returns what mends them.
+func (r *routesTest) cut(node int) (heal func()) {
+	r.t.Helper()
+	var armed []*link.Armed
+	for way, l := range r.links {
+		for _, i := range []link.Impairment{link.Hang{}, link.Stall{}} {
+			if !slices.Contains(way[:], node) {
+				continue
+			}
+			a, err := l.Arm(link.BothWays, i)
+			if err != nil {
+				r.t.Fatalf("cut %v: %v", way, err)
+			}
+			armed = append(armed, a)
+		}
+	}
+	return func() {
+		for _, a := range armed {
+			if err := a.Heal(); err != nil {
+				r.t.Errorf("heal: %v", err)
+			}
+		}
+	}
+}
+
+// theMajorityGoesOnWithoutTheMinority cuts the leader off from the others, which go on
+// with another, while it takes no clients until it can reach them again.
+func theMajorityGoesOnWithoutTheMinority(
+	t *testing.T, ctx context.Context, c *installed.Cluster, routes *routesTest, messages int,
+) {
+	t.Helper()
+	apart := await(t, ctx, "a leader", func() (int, error) { return c.Leader(ctx, queue) })
+	heal := routes.cut(apart)
+	defer heal()
+	confirmed := await(t, ctx, "a confirm by the majority", func() (int, error) {
+		return 1, publish(ctx, c.Addresses()[(apart+1)%3], 1)
+	})
+	await(t, ctx, "the end of the minority", func() (int, error) {
+		conn, err := amqp.Dial(c.Addresses()[apart])
+		if err == nil {
+			return 0, errors.Join(errors.New("it takes clients"), conn.Close())
+		}
+		return 0, nil
+	})
+	heal()
+	await(t, ctx, "the node among the others", func() (int, error) {
+		n, err := count(c.Addresses()[apart])
+		if err == nil && n < messages+confirmed {
+			t.Errorf("%d messages after the partition; want at least %d", n, messages+confirmed)
+		}
+		return n, err
+	})
 }
 
 // pausedIsSilent pauses a node and expects silence until it is resumed.
@@ -186,26 +272,30 @@ func open(address string) (*amqp.Connection, *amqp.Channel, error) {
 }
 
 // publish publishes n confirmed messages to a quorum queue.
-func publish(t *testing.T, ctx context.Context, address string, n int) {
-	t.Helper()
+func publish(ctx context.Context, address string, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	conn, ch, err := open(address)
 	if err != nil {
-		t.Fatalf("connect: %v", err)
+		return fmt.Errorf("connect: %w", err)
 	}
-	defer func() { _ = conn.Close() }()
+	hangUp := func() { _ = conn.CloseDeadline(time.Now().Add(time.Second)) }
+	defer hangUp()
+	defer context.AfterFunc(ctx, hangUp)() // a broker without a majority may not answer at all
 	_, err = ch.QueueDeclare(queue, true, false, false, false, amqp.Table{"x-queue-type": "quorum"})
 	if err := errors.Join(err, ch.Confirm(false)); err != nil {
-		t.Fatalf("declare: %v", err)
+		return fmt.Errorf("declare: %w", err)
 	}
 	for i := range n {
 		dc, err := ch.PublishWithDeferredConfirm("", queue, true, false, amqp.Publishing{Body: []byte("x")})
 		if err != nil {
-			t.Fatalf("publish: %v", err)
+			return fmt.Errorf("publish: %w", err)
 		}
 		if ok, err := dc.WaitContext(ctx); !ok || err != nil {
-			t.Fatalf("message %d: confirmed %v, %v; want a confirm", i, ok, err)
+			return fmt.Errorf("message %d: confirmed %v, %w; want a confirm", i, ok, err)
 		}
 	}
+	return nil
 }
 
 // count takes all messages of the queue and puts them back, by closing the
@@ -271,7 +361,7 @@ func TestAKilledParentLeavesNothing(t *testing.T) {
 	}
 	made := entries(t, dir)
 	if len(made) != 1 || !slices.Contains(programs(made[0]), pid) || len(programs(made[0])) < 2 {
-		t.Fatalf("directories %q with programs %q; want one with %s and the name server", made, programs(dir), pid)
+		t.Fatalf("directories %q with programs %q; want one with %s and what it starts", made, programs(dir), pid)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatalf("kill parent: %v", err)

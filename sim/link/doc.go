@@ -28,8 +28,8 @@
 // Everything is bounded: what a direction of a connection holds, by bytes
 // (counted by the piece, small reads would pin megabytes each, or large ones
 // gigabytes); the time for reaching the target; the goodbye of a connection that
-// the link ends. A healed link has no goroutine beyond those of its connections,
-// which are two each, and a closed one has none.
+// the link ends. A healed link has no goroutine beyond its own two and those of its
+// connections, which are two each, and a closed one has none.
 //
 // # The idle link
 //
@@ -59,9 +59,10 @@
 //
 // Bandwidth is a debt: each piece moves the moment at which the next may go, and
 // whoever wakes up late sends the next one at once, up to 20 ms of lateness.
-// Thus the Go runtime's timers, which are up to a millisecond late, do not make
-// the link narrower than asked. They do make latency longer: by about half a
-// millisecond on the median, whatever its length. It is never shorter.
+// Thus late wake-ups do not make the link narrower than asked. They do make
+// latency longer, whatever its length, so that the link sleeps by package alarm and
+// not by the Go runtime's timers, which are late by half a millisecond on the
+// median. It is never shorter.
 //
 // # The address
 //

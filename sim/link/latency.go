@@ -15,8 +15,8 @@ import (
 // maximum of what was drawn: asked for ±5 ms, a busy connection sees most of
 // its bytes near +5 ms. That is true of any jitter above TCP.
 //
-// Bytes are late by up to a millisecond more where the Go runtime's timers are.
-// They are never early.
+// Bytes are late by what package alarm is: tens of microseconds on Linux, up to a
+// millisecond elsewhere. They are never early.
 type Latency struct {
 	Delay  time.Duration
 	Jitter time.Duration // at most Delay

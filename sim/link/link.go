@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"flowbench/sim/alarm"
 	"flowbench/sim/wire"
 )
 
@@ -49,6 +50,7 @@ type Link struct {
 	unhook       func() bool
 	port         *port
 	pipes        pipes
+	alarms       *alarm.Clock
 	buffers      sync.Pool // of []byte, for reading
 	rules        atomic.Pointer[rules]
 	wg           sync.WaitGroup // of all goroutines
@@ -93,6 +95,7 @@ func New(ctx context.Context, target string, c Config) (*Link, error) {
 		l.log = slog.New(slog.DiscardHandler)
 	}
 	l.log = l.log.With("link", c.Name)
+	l.alarms = alarm.New()
 	l.rules.Store(newRules(nil))
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	l.acting.Lock() // if ctx is done already, Close runs at once
@@ -213,6 +216,9 @@ func (l *Link) Close() error {
 	}
 	l.acting.Unlock()
 	l.wg.Wait()
+	if !again {
+		l.alarms.Close()
+	}
 	l.pipes.close()
 	if err != nil {
 		return fmt.Errorf("close link %s: %w", l.name, err)

@@ -14,8 +14,6 @@ const pieceSize = 32 << 10
 // write is the writer: it hands on the front of the queue when the rules permit.
 // It ends when there is nothing to write and no rule that could need it.
 func (h *half) write() {
-	alarm := time.NewTimer(time.Hour)
-	defer alarm.Stop()
 	for {
 		c, r, ok := h.front()
 		if !ok {
@@ -26,7 +24,7 @@ func (h *half) write() {
 			h.await(r, nil)
 			continue
 		}
-		if !h.awaitTime(r, alarm, h.due(w, c)) {
+		if !h.awaitTime(r, h.due(w, c)) {
 			continue
 		}
 		if len(c.data) == 0 {
@@ -35,7 +33,7 @@ func (h *half) write() {
 			}
 			continue
 		}
-		h.hand(r, c, alarm)
+		h.hand(r, c)
 	}
 }
 
@@ -60,7 +58,7 @@ func (h *half) front() (chunk, *rules, bool) {
 
 // await waits until c is ready, and returns false if the rules changed before or
 // the connection ended.
-func (h *half) await(r *rules, c <-chan time.Time) bool {
+func (h *half) await(r *rules, c <-chan struct{}) bool {
 	select {
 	case <-r.changed:
 		return false
@@ -71,13 +69,13 @@ func (h *half) await(r *rules, c <-chan time.Time) bool {
 	}
 }
 
-func (h *half) awaitTime(r *rules, alarm *time.Timer, at time.Time) bool {
-	d := time.Until(at)
-	if d <= 0 {
+func (h *half) awaitTime(r *rules, at time.Time) bool {
+	if time.Until(at) <= 0 {
 		return true
 	}
-	alarm.Reset(d)
-	return h.await(r, alarm.C)
+	a := h.conn.link.alarms.At(at)
+	defer a.Stop()
+	return h.await(r, a.Rings())
 }
 
 // due returns when a chunk may go: a fixed time after it was read, so that a
@@ -102,14 +100,14 @@ func (h *half) due(w *way, c chunk) time.Time {
 
 // hand hands on a piece of the front of the queue, unless the rules change before
 // it may go.
-func (h *half) hand(r *rules, c chunk, alarm *time.Timer) {
+func (h *half) hand(r *rules, c chunk) {
 	w := &r.ways[h.way]
 	n := h.piece(w, len(c.data))
 	late := false
 	for _, a := range w.bandwidth {
 		at := a.paces[h.way].reserve(time.Now(), n)
 		late = late || time.Until(at) > 0
-		if !h.awaitTime(r, alarm, at) {
+		if !h.awaitTime(r, at) {
 			return
 		}
 	}

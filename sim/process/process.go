@@ -22,9 +22,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -346,18 +348,32 @@ func (p *Process) await(ctx context.Context) error {
 	}
 }
 
+// Ports are looked for from lowestPort on, and below those from which systems take the
+// local ends of connections (32768 on Linux, 49152 elsewhere). One of those could be
+// taken while a process that is to listen on it again is away.
+const (
+	lowestPort = 10000
+	someLocal  = 32768
+)
+
 // FreePorts returns n different TCP ports on loopback that nobody listened on a
-// moment ago. Nothing reserves them, so they are to be used soon.
+// moment ago. Nothing reserves them, but nobody is given one unasked.
 func FreePorts(n int) (ports []int, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+	for _, i := range rand.Perm(someLocal - lowestPort) {
+		if len(ports) == n {
+			break
 		}
-		defer func() { _ = l.Close() }() // only when all have been found, so that they differ
-		if a, ok := l.Addr().(*net.TCPAddr); ok {
-			ports = append(ports, a.Port)
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(lowestPort+i))); err != nil {
+			continue // somebody has it
 		}
+		if cerr := l.Close(); cerr != nil {
+			return nil, fmt.Errorf("find a free port: %w", cerr)
+		}
+		ports = append(ports, lowestPort+i)
+	}
+	if len(ports) < n {
+		return nil, fmt.Errorf("find %d free ports: %w", n, err)
 	}
 	return ports, nil
 }

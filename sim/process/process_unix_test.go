@@ -171,11 +171,14 @@ func TestSignalsReachTheWholeGroup(t *testing.T) {
 	k, _ := open(t)
 	p := start(t, k, stubborn)
 	child := readPID(t, filepath.Join(k.Dir(), "child"))
+	// A shell that is stopped while it starts a program waits for that, and not as one
+	// that is stopped.
+	began := func(context.Context) error { return nil }
 	for _, step := range []struct {
 		name   string
 		signal func(context.Context) error
 		state  string
-	}{{"pause", p.Pause, "T"}, {"resume", p.Resume, "S"}} {
+	}{{"begin", began, "S"}, {"pause", p.Pause, "T"}, {"resume", p.Resume, "S"}} {
 		if err := step.signal(t.Context()); err != nil {
 			t.Fatalf("%s: %v", step.name, err)
 		}
@@ -266,6 +269,9 @@ func TestFreePortsDiffer(t *testing.T) {
 	}
 	seen := make(map[int]bool)
 	for _, p := range ports {
+		if p >= 32768 {
+			t.Errorf("port %d may become the local end of a connection", p)
+		}
 		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", p))
 		if err != nil || seen[p] {
 			t.Fatalf("port %d: %v, seen before: %v; want a free one", p, err, seen[p])

@@ -96,8 +96,9 @@ func (w *world) checkRest(ctx context.Context, r *Report) {
 		r.wrong("%d messages are left at the broker, or cannot be counted: %v", n, err)
 	}
 	for path, n := range waiting(w.server, w.clients) {
-		r.wrong("%d answers are still waited for in %s", n, path)
+		r.wrong("%d are left over, still waited for or held, in %s", n, path)
 	}
+	w.checkCarried(r)
 }
 
 // count counts how an operation ended.
@@ -144,7 +145,7 @@ func (w *world) checkOp(r *Report, o *record) {
 		wrong("dropped, and arrived at the service")
 	case outcome == flows.Failed && times > 0:
 		wrong("failed means certainly not applied: %v", o.err)
-	case class == flows.Timeout && outcome == flows.Failed:
+	case class == flows.Timeout && outcome == flows.Failed && p.Mode != flows.Reference: // there, of a Put
 		wrong("a timeout is never a failure")
 	case class == flows.Internal || class == flows.Canceled || class == flows.Corrupt:
 		wrong("nothing here gives a reason for that: %v", o.err)

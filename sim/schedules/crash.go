@@ -25,6 +25,8 @@ type crashing struct {
 	down   []Crash
 	calls  uint64
 	under  map[*call]struct{}
+
+	broken int // payloads that crashes broke off after some of them had been read
 }
 
 // A call is a request under way.
@@ -52,6 +54,9 @@ func (s *crashing) Handle(ctx context.Context, instance int, r flows.Request) (f
 	c := &call{number: s.calls, instance: instance, end: cancel}
 	s.under[c] = struct{}{}
 	defer delete(s.under, c)
+	if r.Stream != nil {
+		r.Stream = &crashingStream{Reader: r.Stream, service: s, call: c}
+	}
 	resp, err := s.Service.Handle(ctx, instance, r)
 	if err == nil {
 		err = s.kernel.Sleep(ctx, des.Exponential(afterEffect)(s.stream))

@@ -29,7 +29,8 @@ type Plan struct {
 	Refusals float64       // share of requests that the service refuses
 	UnderWay int           // operations that may be under way at once; further ones are dropped
 	Faults   []Fault
-	Calm     bool // nothing goes wrong, and there is room and time for everything: all must end well
+	Mode     flows.Mode // in which payloads travel; empty for inline
+	Calm     bool       // nothing goes wrong, and there is room and time for everything: all must end well
 }
 
 // A Fault is one thing that goes wrong: a [modelbroker.Fault], a

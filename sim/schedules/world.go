@@ -34,6 +34,7 @@ type world struct {
 	log     transcript
 	ops     []record // by id; the first is nobody's
 	strays  int
+	told    map[flows.CarryingEvent]int
 	rumours []string // news that is none
 	places  places   // as they come to be
 
@@ -43,7 +44,8 @@ type world struct {
 }
 
 func newWorld(p Plan) *world {
-	w := &world{plan: p, kernel: des.New(), log: transcript{sum: fnvOffset}, ops: make([]record, p.Ops+1)}
+	w := &world{plan: p, kernel: des.New(), log: transcript{sum: fnvOffset}, ops: make([]record, p.Ops+1),
+		told: make(map[flows.CarryingEvent]int)}
 	w.service = &crashing{
 		kernel: w.kernel, stream: des.Stream(p.Seed, "after effects"), under: make(map[*call]struct{}),
 		Service: service.New(w.kernel, service.Config{
@@ -60,6 +62,9 @@ func newWorld(p Plan) *world {
 // applied is told by the service of what it does.
 func (w *world) applied(a results.Applied) {
 	w.log.note(w.kernel, "applied", a.Op, " refused=", a.Refused, " by instance ", a.Instance)
+	if a.Repeated {
+		return // it was recognized, and nothing was done
+	}
 	if a.Op == 0 || a.Op >= uint64(len(w.ops)) {
 		w.ops[0].applied = append(w.ops[0].applied, a.At)
 		return
@@ -107,14 +112,19 @@ func (w *world) open(ctx context.Context) error {
 	env.Edge = &surveyor{modeledge.New(k, modeledge.Config{
 		Link: des.Exponential(200 * time.Microsecond), Seed: p.Seed, Faults: onEdge,
 	}), w}
-	if w.server, err = p.Flow.Listen(ctx, env); err != nil {
+	flow, stored, err := w.carried()
+	if err != nil {
+		return err
+	}
+	env.Store = stored
+	if w.server, err = flow.Listen(ctx, env); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	life, stop := k.WithCancel(ctx)
 	w.stop = stop
 	w.served = k.Go(life, func(ctx context.Context) { w.fail = w.server.Serve(ctx) })
 	for id := range p.Clients {
-		c, err := p.Flow.Dial(life, env, id)
+		c, err := flow.Dial(life, env, id)
 		if err != nil {
 			return fmt.Errorf("dial client %d: %w", id, err)
 		}

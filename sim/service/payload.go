@@ -40,11 +40,66 @@ func NewPayload(op uint64, size int) []byte {
 // CheckPayload returns the operation that b was made for. ok is false if b is
 // not a payload, or not as it was made.
 func CheckPayload(b []byte) (op uint64, ok bool) {
-	if len(b) < MinPayload {
-		return 0, false
-	}
-	n := len(b) - 4
-	return binary.LittleEndian.Uint64(b), checksum(b[:n]) == binary.LittleEndian.Uint32(b[n:])
+	var c payloadCheck
+	c.take(b)
+	return c.judge()
 }
 
-func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+// A payloadCheck checks a payload that comes in pieces.
+type payloadCheck struct {
+	bytes int64
+	head  [8]byte // the id
+	tail  [4]byte // the latest bytes, which may be the checksum
+	sum   uint32  // of all before tail
+}
+
+// take takes the next piece.
+func (c *payloadCheck) take(p []byte) {
+	if c.bytes < int64(len(c.head)) {
+		copy(c.head[c.bytes:], p)
+	}
+	before := min(c.bytes, int64(len(c.tail)))
+	c.bytes += int64(len(p))
+	if len(p) >= len(c.tail) {
+		c.add(c.tail[:before])
+		c.add(p[:len(p)-len(c.tail)])
+		copy(c.tail[:], p[len(p)-len(c.tail):])
+		return
+	}
+	// A piece so small pushes out as many of the latest bytes as there is no room for.
+	latest := append(append(make([]byte, 0, 2*len(c.tail)), c.tail[:before]...), p...)
+	out := max(0, len(latest)-len(c.tail))
+	c.add(latest[:out])
+	copy(c.tail[:], latest[out:])
+}
+
+func (c *payloadCheck) add(p []byte) { c.sum = summed(c.sum, p) }
+
+// judge returns the operation that the payload was made for, once all of it has
+// been taken.
+func (c *payloadCheck) judge() (op uint64, ok bool) {
+	if c.bytes < MinPayload {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(c.head[:]), c.sum == binary.LittleEndian.Uint32(c.tail[:])
+}
+
+func checksum(b []byte) uint32 { return summed(0, b) }
+
+// breath is after how many bytes others may have the processor. What sums up bytes is
+// assembly, which cannot be interrupted: over 64 MiB at once it would hold up
+// everything else in the process for as long as it takes, the generator included.
+const breath = 64 << 10
+
+// summed adds bytes to a checksum.
+func summed(sum uint32, b []byte) uint32 {
+	for len(b) > breath {
+		sum = crc32.Update(sum, castagnoli(), b[:breath])
+		b = b[breath:]
+	}
+	return crc32.Update(sum, castagnoli(), b)
+}
+
+// castagnoli returns the table of a checksum that processors compute by
+// themselves. The library makes it once.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }

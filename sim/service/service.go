@@ -19,10 +19,15 @@ import (
 // A Config describes a service.
 type Config struct {
 	Service      scenarios.Service
-	Keys         int // pieces of state, named by [KeyName]
-	PayloadBytes int // of the values before the first command
+	Keys         int  // pieces of state, named by [KeyName]
+	PayloadBytes int  // of the values before the first command
+	Arrivals     bool // tell the ledger when payloads arrived
 	Seed         uint64
 	Applied      func(results.Applied) // the ledger; called concurrently
+
+	// Begun is told when a worker of an instance takes up a request; called
+	// concurrently, and may be nil.
+	Begun func(instance int, r flows.Request)
 }
 
 // A Service implements [flows.Service].
@@ -36,6 +41,7 @@ type Service struct {
 	busy    atomic.Int64
 	handled atomic.Int64
 	dice    sync.Pool // of *dice
+	pieces  sync.Pool // of *[pieceBytes]byte
 
 	troubleMu sync.Mutex // held by those who change troubles
 	troubles  []atomic.Pointer[[]*Trouble]
@@ -45,8 +51,38 @@ type Service struct {
 type value struct {
 	mu      sync.Mutex
 	version uint64
-	body    []byte
+	body    content
 	writers []uint64 // the operations of the latest versions, by version; nil where nobody asks
+}
+
+// content is the value of a key: its bytes, or where all values together would be
+// too many bytes, what they can be made from again, since every payload follows from
+// its operation.
+type content struct {
+	bytes func() []byte // replaced and never changed, so that it can be handed out; nil if it is not kept
+	op    uint64
+	size  int
+}
+
+// keptBytes is how many bytes all values together may have for them to be kept.
+const keptBytes = 64 << 20
+
+// contentOf returns the content that a payload makes. The body may be changed
+// afterwards.
+func (s *Service) contentOf(op uint64, size int, body []byte) content {
+	if body == nil || size*len(s.state) > keptBytes {
+		return content{op: op, size: size}
+	}
+	kept := append([]byte(nil), body...)
+	return content{bytes: func() []byte { return kept }}
+}
+
+// payload returns the bytes of the value.
+func (c content) payload() []byte {
+	if c.bytes != nil {
+		return c.bytes()
+	}
+	return NewPayload(c.op, c.size)
 }
 
 const (
@@ -58,12 +94,12 @@ const (
 // operation.
 func New(rt flows.Runtime, config Config) *Service {
 	s := &Service{runtime: rt, config: config, state: make([]value, config.Keys), known: newOutcomes(knownCommands),
-		dice: sync.Pool{New: newDice}}
+		dice: sync.Pool{New: newDice}, pieces: sync.Pool{New: func() any { return new([pieceBytes]byte) }}}
 	s.troubles = make([]atomic.Pointer[[]*Trouble], config.Service.Instances)
 	for range config.Service.Instances {
 		s.workers = append(s.workers, &slots{runtime: rt, free: config.Service.Workers})
 	}
-	initial := NewPayload(0, config.PayloadBytes)
+	initial := content{bytes: sync.OnceValue(func() []byte { return NewPayload(0, config.PayloadBytes) })}
 	for i := range s.state {
 		s.state[i].body = initial
 		if config.Keys <= rememberedKeys {
@@ -103,6 +139,16 @@ func (s *Service) Busy() int64 { return s.busy.Load() }
 // Handled returns how many requests have been dealt with since the beginning.
 func (s *Service) Handled() int64 { return s.handled.Load() }
 
+// Worked returns how long all workers together have had requests, since the
+// beginning and to this moment.
+func (s *Service) Worked() time.Duration {
+	var sum time.Duration
+	for _, w := range s.workers {
+		sum += w.total()
+	}
+	return sum
+}
+
 // keyPrefix begins the name of every key.
 const keyPrefix = "k"
 
@@ -122,6 +168,15 @@ func (s *Service) Handle(ctx context.Context, instance int, r flows.Request) (fl
 		return flows.Response{}, fmt.Errorf("wait for a worker: %w", err)
 	}
 	defer w.release()
+	if s.config.Begun != nil {
+		s.config.Begun(instance, r)
+	}
+	payload, err := s.receive(ctx, r)
+	if err != nil && r.Kind == flows.Command {
+		return s.missed(instance, r, err)
+	} else if err != nil {
+		return flows.Response{}, err
+	}
 	cost, refused := s.draw(r)
 	if err := s.runtime.Sleep(ctx, cost); err != nil {
 		return flows.Response{}, fmt.Errorf("work on %v: %w", r.Kind, err)
@@ -134,15 +189,11 @@ func (s *Service) Handle(ctx context.Context, instance int, r flows.Request) (fl
 		return flows.Response{}, fmt.Errorf("work on %v: %w", r.Kind, err)
 	}
 	if refused = refused || hit && r.Kind != flows.StatusOf; refused {
-		if r.Kind == flows.Command {
-			s.known.set(r.ID, flows.Denied)
-			s.config.Applied(results.Applied{Op: r.ID, At: s.runtime.Now(), Instance: instance, Refused: true})
-		}
-		return flows.Response{Status: flows.Denied}, nil
+		return s.refuse(instance, r), nil
 	}
 	switch r.Kind {
 	case flows.Command:
-		resp := s.apply(instance, r)
+		resp := s.apply(instance, r, payload)
 		if s.crashes(instance) {
 			return flows.Response{}, fmt.Errorf("tell of %v: %w", r.Kind, errGone)
 		}
@@ -152,6 +203,20 @@ func (s *Service) Handle(ctx context.Context, instance int, r flows.Request) (fl
 	default:
 		return s.tell(r.ID), nil
 	}
+}
+
+// refuse denies a request, and tells the ledger of a command.
+func (s *Service) refuse(instance int, r flows.Request) flows.Response {
+	if r.Kind == flows.Command {
+		s.known.set(r.ID, flows.Denied)
+		s.config.Applied(results.Applied{Op: r.ID, At: s.runtime.Now(), Instance: instance, Refused: true})
+	}
+	return flows.Response{Status: flows.Denied}
+}
+
+// repeated is what the ledger is told of a command that had been done before.
+func (s *Service) repeated(instance int, op uint64) results.Applied {
+	return results.Applied{Op: op, At: s.runtime.Now(), Instance: instance, Repeated: true}
 }
 
 // draw returns how long r takes and whether it is refused. Both follow from the
@@ -212,19 +277,25 @@ func (s *Service) sitOutStall(ctx context.Context) error {
 
 // apply changes the state and tells the ledger, both under the key's lock, so
 // that versions are in the order of the changes.
-func (s *Service) apply(instance int, r flows.Request) flows.Response {
-	op, intact := CheckPayload(r.Body)
+func (s *Service) apply(instance int, r flows.Request, p arrival) flows.Response {
 	key, known := s.key(r.Key)
 	applied := results.Applied{
-		Op: r.ID, Key: uint32(key), Instance: instance, Corrupt: !intact || !known || op != r.ID,
+		Op: r.ID, Key: uint32(key), Instance: instance, Corrupt: !p.intact || !known || p.op != r.ID,
+	}
+	if s.config.Arrivals {
+		applied.FirstByte, applied.LastByte = p.first, p.last
 	}
 	v := &s.state[key]
-	body := append([]byte(nil), r.Body...)
+	body := s.contentOf(p.op, int(p.bytes), p.body)
 	v.mu.Lock()
 	if s.config.Service.Idempotent && s.done(r.ID) {
 		v.mu.Unlock()
-		s.config.Applied(results.Applied{Op: r.ID, At: s.runtime.Now(), Instance: instance, Repeated: true})
+		s.config.Applied(s.repeated(instance, r.ID))
 		return receipt(r.ID)
+	}
+	if r.Stream != nil && s.denied(r.ID) { // another delivery had to give the payload up
+		v.mu.Unlock()
+		return s.refuse(instance, r)
 	}
 	v.version++
 	v.body = body
@@ -247,8 +318,7 @@ func (s *Service) done(op uint64) bool {
 	return ok && status == flows.Done
 }
 
-// read returns the value of a key. Values are replaced and never changed, so
-// that the bytes can be handed out.
+// read returns the value of a key.
 func (s *Service) read(name string) flows.Response {
 	key, known := s.key(name)
 	if !known {
@@ -256,8 +326,9 @@ func (s *Service) read(name string) flows.Response {
 	}
 	v := &s.state[key]
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	return flows.Response{Status: flows.Done, Version: v.version, Body: v.body}
+	version, body := v.version, v.body
+	v.mu.Unlock()
+	return flows.Response{Status: flows.Done, Version: version, Body: body.payload()}
 }
 
 // tell returns what became of a command.

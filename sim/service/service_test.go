@@ -281,3 +281,26 @@ func TestOldOutcomesAreForgotten(t *testing.T) {
 		t.Errorf("2 is %v, %v; want denied", s, ok)
 	}
 }
+
+func TestAServiceKnowsHowLongItsWorkersHadRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l ledger
+		s := newService(&l, scenarios.Service{
+			Instances: 1, Workers: 2,
+			Time: scenarios.ServiceTime{Distribution: scenarios.ConstantTime, Mean: scenarios.Duration(time.Second)},
+		})
+		var all sync.WaitGroup
+		for op := range uint64(5) { // on two workers: 2 s, 2 s and 1 s
+			all.Go(func() { _, _ = s.Handle(t.Context(), 0, command(op+1, "k1")) })
+		}
+		time.Sleep(1500 * time.Millisecond)
+		if got := s.Worked(); got != 3*time.Second {
+			t.Errorf("after 1.5 s two workers had requests for %s; want 3s", got)
+		}
+		all.Wait()
+		time.Sleep(time.Minute)
+		if got := s.Worked(); got != 5*time.Second {
+			t.Errorf("for five requests of 1 s workers had requests for %s; want 5s", got)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"sync"
+	"time"
 
 	"flowbench/flows"
 )
@@ -15,6 +16,26 @@ type slots struct {
 	mu    sync.Mutex // never held while waiting
 	free  int
 	queue []*turn
+
+	busy   int           // workers that have a request
+	worked time.Duration // of all workers together, until since
+	since  time.Duration
+}
+
+// tally adds what the workers have worked since it was last called, and changes how
+// many of them have a request.
+func (s *slots) tally(change int) {
+	now := s.runtime.Now()
+	s.worked += time.Duration(s.busy) * (now - s.since)
+	s.since, s.busy = now, s.busy+change
+}
+
+// total returns how long the workers have had requests, all of them together.
+func (s *slots) total() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tally(0)
+	return s.worked
 }
 
 // A turn is one request's place in the queue.
@@ -28,6 +49,7 @@ func (s *slots) acquire(ctx context.Context) error {
 	s.mu.Lock()
 	if s.free > 0 {
 		s.free--
+		s.tally(1)
 		s.mu.Unlock()
 		return nil
 	}
@@ -61,4 +83,5 @@ func (s *slots) release() {
 		}
 	}
 	s.free++
+	s.tally(-1)
 }

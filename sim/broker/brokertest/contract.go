@@ -75,19 +75,26 @@ func fieldsSurvive(t *testing.T, ctx context.Context, r *rig) {
 		{ID: 1<<64 - 1, Op: 1<<64 - 2, Key: "a b=c;d", Body: []byte{0, 1, 2, 255}},
 		{ID: 5, Op: 6, Correlation: 7, Kind: flows.Query, Status: flows.Pending, Body: []byte("body")},
 		{Op: 8, Correlation: 9, Status: flows.Denied, Body: []byte("no id")},
+		{ID: 12, Op: 12, Trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Body: []byte("traced")},
 	} {
 		want.Subject = "fields"
 		publish(t, ctx, c, want)
 		wantFields(t, receive(t, ctx, s), want)
 	}
 	address, answers := inbox(t, ctx, c)
-	publish(t, ctx, c, flows.Message{Subject: "fields", ID: 10, Op: 11, Key: "k", Kind: flows.Query, ReplyTo: address})
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+	request := flows.Message{Subject: "fields", ID: 10, Op: 11, Key: "k", Kind: flows.Query, Trace: trace}
+	asked := request
+	asked.ReplyTo = address
+	publish(t, ctx, c, asked)
 	m := receive(t, ctx, s)
-	wantFields(t, m, flows.Message{Subject: "fields", ID: 10, Op: 11, Key: "k", Kind: flows.Query})
+	wantFields(t, m, request)
 	if m.ReplyTo == "" {
 		t.Fatal("the request has no return address")
 	}
-	want := flows.Message{Correlation: 10, Op: 11, Kind: flows.Query, Status: flows.Denied, Body: []byte("no")}
+	want := flows.Message{
+		Correlation: 10, Op: 11, Kind: flows.Query, Status: flows.Denied, Trace: trace, Body: []byte("no"),
+	}
 	answer := want
 	answer.Subject = m.ReplyTo
 	publish(t, ctx, c, answer)
@@ -99,8 +106,8 @@ func fieldsSurvive(t *testing.T, ctx context.Context, r *rig) {
 func wantFields(t *testing.T, got, want flows.Message) {
 	t.Helper()
 	show := func(m flows.Message) string {
-		return fmt.Sprintf("subject %q id %d correlation %d op %d kind %v key %q status %v body %q error %v",
-			m.Subject, m.ID, m.Correlation, m.Op, m.Kind, m.Key, m.Status, m.Body, m.Err)
+		return fmt.Sprintf("subject %q id %d correlation %d op %d kind %v key %q status %v trace %q body %q error %v",
+			m.Subject, m.ID, m.Correlation, m.Op, m.Kind, m.Key, m.Status, m.Trace, m.Body, m.Err)
 	}
 	if g, w := show(got), show(want); g != w {
 		t.Errorf("got  %s\nwant %s", g, w)

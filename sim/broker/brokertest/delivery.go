@@ -51,10 +51,7 @@ func groupShares(t *testing.T, ctx context.Context, r *rig) {
 	for i := range members {
 		subs = append(subs, subscribe(t, ctx, r.connect(t, ctx, fmt.Sprintf("member-%d", i)), "shared", "g"))
 	}
-	for id := uint64(1); id <= n; id++ {
-		publish(t, ctx, pub, flows.Message{Subject: "shared", ID: id})
-	}
-	ctx, cancel := r.bench.Runtime.WithTimeout(ctx, patience)
+	receiving, cancel := r.bench.Runtime.WithTimeout(ctx, patience)
 	defer cancel()
 	var (
 		have  atomic.Int32
@@ -63,7 +60,7 @@ func groupShares(t *testing.T, ctx context.Context, r *rig) {
 		seen  tally
 	)
 	for i, s := range subs {
-		waits = append(waits, r.fork(ctx, func(ctx context.Context) {
+		waits = append(waits, r.fork(receiving, func(ctx context.Context) {
 			m, err := s.Receive(ctx)
 			if have.Add(1) == members {
 				first.Keep(flows.Message{}, nil)
@@ -82,6 +79,11 @@ func groupShares(t *testing.T, ctx context.Context, r *rig) {
 				}
 			}
 		}))
+	}
+	// Members are at it before there is anything, or what was handed to them while a slow
+	// cluster takes the rest would come again.
+	for id := uint64(1); id <= n; id++ {
+		publish(t, ctx, pub, flows.Message{Subject: "shared", ID: id})
 	}
 	for _, wait := range waits {
 		wait()

@@ -38,6 +38,7 @@ import (
 	"flowbench/flows"
 	"flowbench/sim/broker"
 	"flowbench/sim/broker/natswire"
+	"flowbench/sim/natsstream"
 )
 
 const (
@@ -50,10 +51,11 @@ const (
 // Driver describes the broker.
 func Driver() broker.Driver {
 	return broker.Driver{
-		Name:    "jetstream",
-		Summary: "NATS JetStream: streams with confirms, acknowledgements and deduplication",
-		Source:  broker.Embedded,
-		Server:  "nats",
+		Name:       "jetstream",
+		Summary:    "NATS JetStream: streams with confirms, acknowledgements and deduplication",
+		Source:     broker.Embedded,
+		MaxMessage: 1 << 20, // max_payload of a NATS server by default
+		Server:     "nats",
 		Params: append([]broker.Param{
 			{Name: "storage", Summary: "where streams are kept", Default: "file", Values: []string{"file", "memory"}},
 			{Name: "sync", Summary: "when writes are forced to disk: as the server is set, or before each confirm " +
@@ -257,10 +259,13 @@ func (s *session) makeStream(ctx context.Context, js jetstream.JetStream, subjec
 	}
 	name := s.streamName(subject)
 	s.note(name, "")
-	_, err := js.CreateStream(ctx, jetstream.StreamConfig{
-		Name: name, Subjects: []string{s.space.Subject(subject)}, Storage: storage,
-		Retention: retention, Discard: jetstream.DiscardNew, MaxAge: messageAgeMax,
-		Replicas: max(1, s.cfg.Params.Int("replicas")), Duplicates: s.millis("dedup_window_ms"),
+	err := natsstream.Make(ctx, func(ctx context.Context) error {
+		_, err := js.CreateStream(ctx, jetstream.StreamConfig{
+			Name: name, Subjects: []string{s.space.Subject(subject)}, Storage: storage,
+			Retention: retention, Discard: jetstream.DiscardNew, MaxAge: messageAgeMax,
+			Replicas: max(1, s.cfg.Params.Int("replicas")), Duplicates: s.millis("dedup_window_ms"),
+		})
+		return err
 	})
 	if err != nil && (group != "" || !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse)) {
 		return fmt.Errorf("make stream of %s: %w", subject, err)

@@ -239,3 +239,13 @@ func (l *link) delayed(extra time.Duration) time.Duration {
 }
 
 func (s *session) isInbox(name string) bool { return strings.HasPrefix(name, s.inboxPrefix) }
+
+// Worked returns how long the server of each subject has worked until now. It tells
+// those who look for what is saturated.
+func (s *session) Worked() map[string]time.Duration {
+	all := make(map[string]time.Duration, len(s.subjects))
+	for name, sj := range s.subjects {
+		all[name] = sj.given - max(0, sj.busy-s.kernel.Now())
+	}
+	return all
+}

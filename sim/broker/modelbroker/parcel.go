@@ -119,7 +119,9 @@ func (s *subscription) acked(d *delivery) {
 // 1952).
 func (sj *subject) serve(p parcel) {
 	s := sj.session
-	sj.busy = max(sj.busy, s.kernel.Now()) + s.work(sj.stream)
+	work := s.work(sj.stream)
+	sj.busy = max(sj.busy, s.kernel.Now()) + work
+	sj.given += work
 	sj.inWork++
 	p.subject, p.epoch = sj, s.faults.boots
 	s.kernel.After(sj.busy-s.kernel.Now(), s.flight.serve, s.flight.put(p))

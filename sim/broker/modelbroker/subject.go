@@ -15,6 +15,7 @@ type subject struct {
 	inbox   bool
 	stream  *rand.Rand    // of its service times
 	busy    time.Duration // until when its server is
+	given   time.Duration // of work to the server, done or not
 	inWork  int           // messages that wait for the server or are at it
 	groups  []*group      // in the order in which they came to be
 	seen    map[uint64]struct{}

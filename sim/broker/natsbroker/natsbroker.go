@@ -21,13 +21,14 @@ import (
 // Driver describes the broker.
 func Driver() broker.Driver {
 	return broker.Driver{
-		Name:    "nats",
-		Summary: "core NATS: fast, at most once, nothing is stored",
-		Source:  broker.Embedded,
-		Server:  "nats",
-		Params:  natswire.Params(),
-		Traits:  func(broker.Params) flows.Traits { return flows.Ordered | flows.Groups },
-		Open:    open,
+		Name:       "nats",
+		Summary:    "core NATS: fast, at most once, nothing is stored",
+		Source:     broker.Embedded,
+		MaxMessage: 1 << 20, // max_payload of a NATS server by default
+		Server:     "nats",
+		Params:     natswire.Params(),
+		Traits:     func(broker.Params) flows.Traits { return flows.Ordered | flows.Groups },
+		Open:       open,
 	}
 }
 

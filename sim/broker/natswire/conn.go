@@ -323,8 +323,11 @@ func (c *Conn) Close() error {
 	}
 	var err error
 	if c.NC.IsConnected() {
-		// Without a connection there is no interest left at the broker.
-		if err = c.NC.FlushTimeout(closePatience); err != nil && !c.NC.IsConnected() {
+		// Without a connection there is no interest left at the broker, and none comes
+		// back with the next one: the wait also ends when one is lost and another node
+		// of a cluster has taken over before anybody looks.
+		err = c.NC.FlushTimeout(closePatience)
+		if errors.Is(err, nats.ErrConnectionClosed) || !c.NC.IsConnected() {
 			err = nil
 		}
 	}

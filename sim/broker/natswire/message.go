@@ -22,6 +22,7 @@ const (
 	headerKey         = "Key"
 	headerStatus      = "Answer-Status"
 	headerReply       = "Reply-To"
+	headerTrace       = "traceparent"
 	headerNotice      = "Status" // the server's own, on messages that are its notices
 	noResponders      = "503"
 )
@@ -81,6 +82,9 @@ func (s *Space) Encode(m flows.Message, inReply bool) *nats.Msg {
 	if m.Status != flows.Done {
 		set(headerStatus, m.Status.String())
 	}
+	if m.Trace != "" {
+		set(headerTrace, m.Trace)
+	}
 	return out
 }
 
@@ -129,6 +133,7 @@ func (s *Space) Decode(subject, full, reply string, header nats.Header, body []b
 	readID(header, headerOp, &m.Op)
 	m.Kind = flows.ParseKind(first(header, headerKind))
 	m.Key = first(header, headerKey)
+	m.Trace = first(header, headerTrace)
 	switch first(header, headerStatus) {
 	case flows.Pending.String():
 		m.Status = flows.Pending

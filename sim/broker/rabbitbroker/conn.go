@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -70,7 +71,7 @@ func (c *conn) establish(ctx context.Context) (*epoch, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := begin(l)
+	e, err := begin(l, time.Duration(cfg.Params.Int("renew_after_ms"))*time.Millisecond)
 	if err == nil {
 		err = c.adopt(e)
 	}
@@ -171,6 +172,16 @@ func (c *conn) blocked(b amqp.Blocking) {
 	c.session.cfg.Notify(broker.Event{Kind: kind, Conn: c.name, Detail: b.Reason})
 }
 
+// isEnd reports whether err tells that a connection has ended, which a call that is
+// under way may know before the epoch does. What the server objects to is no end.
+func isEnd(err error) bool {
+	if e, ok := errors.AsType[*amqp.Error](err); ok {
+		return !e.Server
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && !op.Timeout()
+}
+
 // present returns the present epoch, or why there is none.
 func (c *conn) present() (*epoch, error) {
 	c.mu.Lock()
@@ -256,9 +267,20 @@ func (c *conn) Subscribe(ctx context.Context, subject, group string) (flows.Subs
 // Inbox implements [flows.Conn]. The first inbox of a connection may use direct
 // reply-to; any further one has a queue, since a channel has one direct address.
 func (c *conn) Inbox(ctx context.Context) (string, flows.Subscription, error) {
+	return c.inbox(ctx, c.session.cfg.Params["reply"] != "queue")
+}
+
+// Mailbox implements [flows.Mailer]: a direct address means something only as the
+// return address of a message on its own channel.
+func (c *conn) Mailbox(ctx context.Context) (string, flows.Subscription, error) {
+	return c.inbox(ctx, false)
+}
+
+// inbox opens an inbox, which uses direct reply-to if it may and can.
+func (c *conn) inbox(ctx context.Context, mayBeDirect bool) (string, flows.Subscription, error) {
 	s := &subscription{conn: c, closed: make(chan struct{})}
 	c.mu.Lock()
-	if c.session.cfg.Params["reply"] != "queue" && !c.direct {
+	if mayBeDirect && !c.direct {
 		c.direct = true
 		s.kind, s.queue = direct, directAddress
 	} else {
@@ -348,7 +370,7 @@ func (c *conn) Close() error {
 	c.stop()
 	if e != nil {
 		err := e.link.conn.CloseDeadline(time.Now().Add(closePatience))
-		if err != nil && !errors.Is(err, amqp.ErrClosed) && !e.isOver() {
+		if err != nil && !e.isOver() && !isEnd(err) {
 			errs = append(errs, fmt.Errorf("close connection: %w", err))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -38,11 +39,11 @@ type epoch struct {
 }
 
 // begin opens the channels of a connection.
-func begin(l *link) (*epoch, error) {
+func begin(l *link, renewAfter time.Duration) (*epoch, error) {
 	e := &epoch{
 		link: l, over: make(chan struct{}), turn: make(chan struct{}, 1),
-		ledger: ledger{waiting: make(map[uint64]*waiter)},
 	}
+	e.ledger = ledger{waiting: make(map[uint64]*waiter), refusals: refusals{limit: renewAfter}, renew: e.end}
 	var err error
 	if e.out, err = l.conn.Channel(); err != nil {
 		return nil, fmt.Errorf("open channel: %w", err)
@@ -187,6 +188,29 @@ type ledger struct {
 	mu      sync.Mutex
 	waiting map[uint64]*waiter
 	closed  bool
+
+	refusals refusals
+	renew    func() // gives the connection up, without waiting
+}
+
+// refusals watches for a channel that takes nothing any more. A RabbitMQ that lost the
+// leader of a quorum queue refuses what is published on a channel that was opened
+// before the next one was elected, and goes on doing so for as long as the old leader
+// is away (seen with 3.10); on a channel that is opened later all is well.
+type refusals struct {
+	limit time.Duration // of refusing everything; 0 for none
+	since time.Time     // the first refusal with nothing taken after it; zero if the latest was taken
+}
+
+// note takes a confirm, and reports whether everything has been refused for too long.
+func (r *refusals) note(ack bool, at time.Time) bool {
+	switch {
+	case ack:
+		r.since = time.Time{}
+	case r.since.IsZero():
+		r.since = at
+	}
+	return !ack && r.limit > 0 && at.Sub(r.since) >= r.limit
 }
 
 // A waiter is one publish that waits.
@@ -256,6 +280,9 @@ func (l *ledger) settle(c amqp.Confirmation) {
 		return
 	}
 	delete(l.waiting, c.DeliveryTag)
+	if l.refusals.note(c.Ack, time.Now()) {
+		l.renew()
+	}
 	switch {
 	case !c.Ack:
 		w.done <- flows.Unknown(flows.Rejected, errNacked)

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,6 +70,32 @@ func TestEachNoticeOfTheBrokerSettlesItsPublish(t *testing.T) {
 	}
 	if l.add(6, waiters[0]) {
 		t.Error("a publish was entered after the channel had closed; want it refused")
+	}
+}
+
+func TestAChannelThatTakesNothingAnyMoreIsRenewed(t *testing.T) {
+	start := time.Now()
+	after := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
+	for _, tt := range []struct {
+		about string
+		limit time.Duration
+		taken []bool // one every 100 ms
+		want  int    // the number of the confirm at which it is renewed first; -1 for never
+	}{
+		{"all is taken", 300 * time.Millisecond, []bool{true, true, true, true, true, true}, -1},
+		{"nothing is taken for as long as may be", 300 * time.Millisecond, []bool{true, false, false, false, false}, 4},
+		{"something is taken in between", 300 * time.Millisecond, []bool{false, false, true, false, false, false}, -1},
+		{"nothing is taken, and that may be so for ever", 0, []bool{false, false, false, false, false, false}, -1},
+	} {
+		r, got := refusals{limit: tt.limit}, -1
+		for i, ack := range tt.taken {
+			if r.note(ack, after(i*100)) && got < 0 {
+				got = i
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: renewed at confirm %d; want %d", tt.about, got, tt.want)
+		}
 	}
 }
 
@@ -157,5 +186,20 @@ func TestABlockedBrokerHoldsPublishersBackUntilTheirTimeIsOver(t *testing.T) {
 	close(e.over)
 	if o, c := flows.OutcomeOf(e.admit(t.Context())); o != flows.Failed || c != flows.Unreachable {
 		t.Errorf("admit when the connection is lost: got %v, %q; want failed, unreachable", o, c)
+	}
+}
+
+func TestOnlyWhatTheServerObjectsToIsNoEndOfAConnection(t *testing.T) {
+	for err, want := range map[error]bool{
+		amqp.ErrClosed: true,
+		&amqp.Error{Code: amqp.FrameError, Reason: "read tcp: use of closed network connection"}: true,
+		&net.OpError{Op: "write", Err: syscall.EPIPE}:                                            true,
+		&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}:                                    false,
+		&amqp.Error{Code: amqp.NotFound, Server: true}:                                           false,
+		io.ErrShortBuffer: false,
+	} {
+		if got := isEnd(fmt.Errorf("cancel: %w", err)); got != want {
+			t.Errorf("%v (%T) is the end of a connection: %v; want %v", err, err, got, want)
+		}
 	}
 }

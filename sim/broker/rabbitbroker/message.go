@@ -13,6 +13,7 @@ const (
 	headerOp     = "op"
 	headerKey    = "key"
 	headerStatus = "status"
+	headerTrace  = "traceparent"
 )
 
 // encode writes m's fields where AMQP has its places for them.
@@ -36,6 +37,9 @@ func encode(m flows.Message) amqp.Publishing {
 	if m.Status != flows.Done {
 		set(headerStatus, m.Status.String())
 	}
+	if m.Trace != "" {
+		set(headerTrace, m.Trace)
+	}
 	return p
 }
 
@@ -51,6 +55,7 @@ func decode(subject string, d *amqp.Delivery) flows.Message {
 		m.Op = readID(op)
 	}
 	m.Key, _ = d.Headers[headerKey].(string)
+	m.Trace, _ = d.Headers[headerTrace].(string)
 	switch d.Headers[headerStatus] {
 	case flows.Pending.String():
 		m.Status = flows.Pending

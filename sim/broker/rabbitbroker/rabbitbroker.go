@@ -47,10 +47,11 @@ const (
 // Driver describes the broker.
 func Driver() broker.Driver {
 	return broker.Driver{
-		Name:    "rabbitmq",
-		Summary: "RabbitMQ over AMQP 0-9-1: queues with confirms and acknowledgements",
-		Source:  broker.Local,
-		Server:  "rabbitmq",
+		Name:       "rabbitmq",
+		Summary:    "RabbitMQ over AMQP 0-9-1: queues with confirms and acknowledgements",
+		Source:     broker.Local,
+		MaxMessage: 128 << 20, // max_message_size by default, since RabbitMQ 3.8
+		Server:     "rabbitmq",
 		Params: append([]broker.Param{
 			{Name: "queue", Summary: "kind of the groups' queues", Default: "quorum",
 				Values: []string{"quorum", "classic"}},
@@ -63,6 +64,8 @@ func Driver() broker.Driver {
 				Default: "0", Max: 10},
 			{Name: "heartbeat_s", Summary: "time between heartbeats, in seconds; silence of three ends a connection",
 				Default: "2", Min: 1, Max: 60},
+			{Name: "renew_after_ms", Summary: "how long the broker may refuse (nack) all that is published before " +
+				"the connection is made anew, in milliseconds; 0 for ever", Default: "1000", Max: 60000},
 		}, broker.ReconnectParams()...),
 		Traits: traitsOf,
 		Check:  check,

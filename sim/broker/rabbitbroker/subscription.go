@@ -267,7 +267,7 @@ func (s *subscription) end() error {
 	} else if err == nil {
 		err = f.ch.Close()
 	}
-	if err != nil && !f.epoch.isOver() && !errors.Is(err, amqp.ErrClosed) {
+	if err != nil && !f.epoch.isOver() && !isEnd(err) {
 		return fmt.Errorf("close subscription to %s: %w", s.subject, err)
 	}
 	return nil

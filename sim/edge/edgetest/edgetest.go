@@ -19,10 +19,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"flowbench/flows"
 	"flowbench/sim/edge"
+	"flowbench/sim/edge/balance"
+	"flowbench/sim/leaktest"
 	"flowbench/sim/wire"
 )
 
@@ -38,6 +38,11 @@ func Test(t *testing.T, open func(edge.Config) flows.Edge) {
 	run(t, bench{open}, []testCase{
 		{"calls arrive as they were made", callsArrive},
 		{"bodies survive whatever their size", bodiesSurvive},
+		{"bodies that come as streams arrive whole", streamsArrive},
+		{"a body that is large arrives whole", largeArrives},
+		{"a body that breaks off never arrives as a shorter one", brokenOff},
+		{"a stream over the limit is refused", streamTooLarge},
+		{"a body far over the limit is refused while it is sent", farTooLarge},
 		{"pending says when to ask again", pending},
 		{"errors keep their outcome and class", errorsKeepTheirMeaning},
 		{"an endpoint without an answer leaves it open", noAnswer},
@@ -76,8 +81,7 @@ func run(t *testing.T, b bench, cases []testCase) {
 	t.Helper()
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			before := goleak.IgnoreCurrent()
-			t.Cleanup(func() { goleak.VerifyNone(t, before) })
+			leaktest.Check(t)
 			c.run(t, b)
 		})
 	}
@@ -109,6 +113,10 @@ func (b bench) serve(t *testing.T, c edge.Config, backends ...flows.Endpoint) *r
 	}
 	if c.Dial == nil {
 		c.Dial = wire.Loopback()
+	}
+	if c.Health == (balance.Health{}) {
+		c.Health = balance.Defaults()
+		c.Health.Timeout = patience // a machine that is busy with a case has not lost its backends
 	}
 	r := &rig{edge: b.open(c), meter: c.Meter}
 	s, err := r.edge.Listen(t.Context(), part, backends...)
@@ -215,5 +223,6 @@ func expect(t *testing.T, what string, err error, outcome flows.Outcome, class f
 var errCause = errors.New("cause")
 
 func text(c flows.Call) string {
-	return fmt.Sprintf("verb %d, kind %d, id %x, key %q, %d bytes", c.Verb, c.Kind, c.ID, c.Key, len(c.Body))
+	return fmt.Sprintf("verb %d, kind %d, id %x, key %q, trace %q, %d bytes",
+		c.Verb, c.Kind, c.ID, c.Key, c.Trace, len(c.Body))
 }

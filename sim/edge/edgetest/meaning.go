@@ -15,7 +15,14 @@ import (
 
 // callsArrive makes every kind of call, over one backend and over a balancer.
 func callsArrive(t *testing.T, b bench) {
-	calls := []flows.Call{{Verb: flows.Fetch, Kind: flows.StatusOf, ID: 1<<64 - 1}}
+	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	traced := command(77)
+	traced.Trace = trace
+	calls := []flows.Call{
+		{Verb: flows.Fetch, Kind: flows.StatusOf, ID: 1<<64 - 1}, traced,
+		{Verb: flows.Fetch, Kind: flows.Query, ID: 78, Key: "k", Trace: trace},
+		{Verb: flows.Fetch, Kind: flows.StatusOf, ID: 79, Trace: trace},
+	}
 	for i, key := range []string{
 		"k1", "a/b ?&=ü", "%2F%", "..", ".", "/", "a//b", `"quoted"\`, "line\nbreak\ttab", "nul\x00", "日本語🙂",
 		"{{}}", "$id", "+plus+", "#part", "</script>",
@@ -43,7 +50,7 @@ func callsArrive(t *testing.T, b bench) {
 			}
 			mu.Lock()
 			if got.Verb != want.Verb || got.Kind != want.Kind || got.ID != want.ID || got.Key != want.Key ||
-				!bytes.Equal(got.Body, want.Body) {
+				got.Trace != want.Trace || !bytes.Equal(got.Body, want.Body) {
 				t.Errorf("%s arrived as %s", text(want), text(got))
 			}
 			mu.Unlock()

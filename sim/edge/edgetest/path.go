@@ -52,11 +52,16 @@ func (c *cutter) dial(ctx context.Context, network, address string) (net.Conn, e
 	return conn, err
 }
 
-func (c *cutter) cut() {
+func (c *cutter) cut() { c.cutBehind("") }
+
+// cutBehind cuts all connections but those to an address.
+func (c *cutter) cutBehind(front string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.conns {
-		_ = conn.Close() // whatever it says, it is closed
+		if conn.RemoteAddr().String() != front {
+			_ = conn.Close() // whatever it says, it is closed
+		}
 	}
 	c.conns = nil
 }

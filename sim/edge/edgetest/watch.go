@@ -136,7 +136,9 @@ func watchArrives(t *testing.T, b bench) {
 				yield(value, nil)
 		}
 	})
-	for _, c := range []flows.Call{followed(1<<64 - 1), changes(2, "a/b\"ü\x00🙂")} {
+	traced := followed(3)
+	traced.Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for _, c := range []flows.Call{followed(1<<64 - 1), changes(2, "a/b\"ü\x00🙂"), traced} {
 		var got []flows.Answer
 		for a, err := range caller.Call(t.Context(), c) {
 			if err != nil {

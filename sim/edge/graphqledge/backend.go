@@ -3,7 +3,6 @@ package graphqledge
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -30,6 +29,24 @@ type request struct {
 	Query         string         `json:"query"`
 	OperationName string         `json:"operationName,omitempty"`
 	Variables     map[string]any `json:"variables,omitempty"`
+	Extensions    extensions     `json:"extensions,omitzero"` // of an operation over a socket
+}
+
+// traceKey is where a context has the trace that an operation belongs to.
+type traceKey struct{}
+
+// traced returns a context that tells resolvers of a trace.
+func traced(ctx context.Context, trace string) context.Context {
+	if trace == "" {
+		return ctx
+	}
+	return context.WithValue(ctx, traceKey{}, trace)
+}
+
+// traceOf returns the trace that the context of a resolver tells of, or nothing.
+func traceOf(ctx context.Context) string {
+	trace, _ := ctx.Value(traceKey{}).(string)
+	return trace
 }
 
 // A served is an endpoint over GraphQL, with its sockets.
@@ -73,11 +90,15 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var q request
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, b.limit)).Decode(&q); err != nil {
-		edge.WriteProblem(w, readingFailed(err, b.limit))
+	text, err := edge.ReadBody(r, b.limit)
+	if err == nil {
+		err = json.Unmarshal(text, &q)
+	}
+	if err != nil {
+		edge.WriteProblem(w, readingFailed(err))
 		return
 	}
-	resp := b.schema.Exec(r.Context(), q.Query, q.OperationName, q.Variables)
+	resp := b.schema.Exec(traced(r.Context(), r.Header.Get(edge.TraceHeader)), q.Query, q.OperationName, q.Variables)
 	if err := r.Context().Err(); err != nil {
 		// The response looks like that to a refused document, and resolvers have run.
 		edge.WriteProblem(w, flows.Unknown(flows.Canceled, fmt.Errorf("resolve: %w", err)))
@@ -100,10 +121,9 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // readingFailed returns what it means that a request cannot be read: nothing
 // was done.
-func readingFailed(err error, limit int64) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return flows.Fail(flows.TooLarge, fmt.Errorf("the request is over %d bytes", limit))
+func readingFailed(err error) error {
+	if _, class := flows.OutcomeOf(err); class == flows.TooLarge {
+		return err
 	}
 	return flows.Fail(flows.Rejected, fmt.Errorf("read request: %w", err))
 }

@@ -31,8 +31,14 @@ const (
 
 // A post is a request as the client writes it.
 type post struct {
-	Query     string    `json:"query"`
-	Variables variables `json:"variables"`
+	Query      string      `json:"query"`
+	Variables  variables   `json:"variables"`
+	Extensions *extensions `json:"extensions,omitempty"`
+}
+
+// extensions are what a request over a socket has instead of headers.
+type extensions struct {
+	Trace string `json:"traceparent,omitempty"`
 }
 
 // variables are those of all documents. What is left out is in none that wants
@@ -67,7 +73,14 @@ type caller struct {
 // Call implements [flows.Caller].
 func (c *caller) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answer, error] {
 	if c.overSocket || call.Verb == flows.Watch {
-		return c.socket.Call(ctx, call)
+		return func(yield func(flows.Answer, error) bool) {
+			whole, err := edge.Whole(ctx, call, c.maxBody)
+			if err != nil {
+				yield(flows.Answer{}, err)
+				return
+			}
+			c.socket.Call(ctx, whole)(yield)
+		}
 	}
 	return flows.Single(func() (flows.Answer, error) { return c.call(ctx, call) })
 }
@@ -84,6 +97,10 @@ func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error
 	if !utf8.ValidString(call.Key) {
 		return flows.Answer{}, flows.Fail(flows.Rejected, errNotText)
 	}
+	call, err := edge.Whole(ctx, call, c.maxBody)
+	if err != nil {
+		return flows.Answer{}, err
+	}
 	text, err := json.Marshal(written(call))
 	if err != nil {
 		return flows.Answer{}, flows.Fail(flows.Internal, fmt.Errorf("write request: %w", err))
@@ -94,6 +111,9 @@ func (c *caller) call(ctx context.Context, call flows.Call) (flows.Answer, error
 	}
 	req.Header.Set("Content-Type", jsonType)
 	req.Header.Set("Accept", responseType)
+	if call.Trace != "" {
+		req.Header.Set(edge.TraceHeader, call.Trace)
+	}
 	resp, body, err := c.client.Do(req)
 	if err != nil {
 		return flows.Answer{}, err
@@ -115,17 +135,17 @@ func written(call flows.Call) post {
 		}
 		v.Key, v.Body = &call.Key, &body
 		if call.Verb == flows.Watch {
-			return post{commandDocument, v}
+			return post{Query: commandDocument, Variables: v}
 		}
-		return post{submitDocument, v}
+		return post{Query: submitDocument, Variables: v}
 	case call.Verb == flows.Watch:
 		v.Key = &call.Key
-		return post{changesDocument, v}
+		return post{Query: changesDocument, Variables: v}
 	case call.Kind == flows.StatusOf:
-		return post{statusDocument, v}
+		return post{Query: statusDocument, Variables: v}
 	default:
 		v.Key = &call.Key
-		return post{queryDocument, v}
+		return post{Query: queryDocument, Variables: v}
 	}
 }
 

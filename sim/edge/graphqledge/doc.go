@@ -12,10 +12,18 @@
 // base64 strings; that third more, and the parsing of the query with each
 // request, are what this edge costs and what a comparison with REST shows.
 //
+// A variable is there whole or not at all, so no body can come bit by bit. One
+// that its client has as a stream is read whole first, as far as the limit for
+// bodies allows, and travels as any other: the endpoint has it whole. That holds
+// over a socket too.
+//
 // An error has two extensions: "outcome" says whether the operation certainly
 // failed or whether nobody knows, and "class" says why. An error without them
 // comes before any resolver ran: the document was refused. Gateways on the way
 // speak no GraphQL, and answer with the problem documents of package edge.
+//
+// The trace that a call belongs to travels in the header traceparent of a post, and
+// over a socket, whose messages have no headers, in the extensions of the request.
 //
 // The server runs graph-gophers/graphql-go; the client is plain net/http, or a
 // plain socket, with constant documents and variables, which is how generated

@@ -143,7 +143,11 @@ func (codec) Ready(text []byte) (bool, error) {
 
 // AppendCall implements [socket.Codec].
 func (codec) AppendCall(b []byte, n uint64, c flows.Call) ([]byte, error) {
-	payload, err := json.Marshal(written(c))
+	p := written(c)
+	if c.Trace != "" {
+		p.Extensions = &extensions{c.Trace}
+	}
+	payload, err := json.Marshal(p)
 	if err != nil {
 		return nil, flows.Fail(flows.Internal, fmt.Errorf("write request: %w", err))
 	}

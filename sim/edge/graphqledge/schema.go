@@ -134,6 +134,7 @@ func (r *root) call(ctx context.Context, id graphql.ID, c flows.Call) (*result, 
 	if c.ID, err = parseID(id); err != nil {
 		return nil, fault{err}
 	}
+	c.Trace = traceOf(ctx)
 	for a, err := range r.endpoint(ctx, c) {
 		if err != nil {
 			return nil, fault{err}

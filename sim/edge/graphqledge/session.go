@@ -107,7 +107,7 @@ func (s *session) subscribe(m message) {
 // operate runs an operation and sends what comes of it.
 func (s *session) operate(ctx context.Context, under *socket.Call[string], id []byte, q request) {
 	o := &operation{call: under, run: s.Go}
-	told := context.WithValue(ctx, operationKey{}, o)
+	told := traced(context.WithValue(ctx, operationKey{}, o), q.Extensions.Trace)
 	responses, err := s.schema.Subscribe(told, q.Query, q.OperationName, q.Variables)
 	if err != nil {
 		s.end(under, faultMessage(id, flows.Fail(flows.Internal, err)))
@@ -241,6 +241,7 @@ func (r *root) tell(ctx context.Context, id graphql.ID, body string, c flows.Cal
 			return err
 		}
 	}
+	c.Trace = traceOf(ctx)
 	for a, err := range r.endpoint(ctx, c) {
 		if err != nil {
 			return err

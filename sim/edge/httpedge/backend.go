@@ -3,7 +3,6 @@ package httpedge
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -20,12 +19,13 @@ const (
 	requestIDHeader    = "X-Request-Id"
 	retryAfterHeader   = "Retry-After"
 	retryAfterMsHeader = "Retry-After-Ms"
+	bodyBytesHeader    = "Body-Bytes"
 	bytesType          = "application/octet-stream"
 )
 
 // backendHandler serves an endpoint over HTTP.
-func backendHandler(e flows.Endpoint, maxBody int64) http.Handler {
-	b := backend{e, maxBody}
+func backendHandler(e flows.Endpoint, web *edge.Web, maxBody int64) http.Handler {
+	b := backend{e, web, maxBody}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /commands", b.submit)
 	mux.HandleFunc("GET /commands/{id}", b.status)
@@ -35,6 +35,7 @@ func backendHandler(e flows.Endpoint, maxBody int64) http.Handler {
 
 type backend struct {
 	endpoint flows.Endpoint
+	web      *edge.Web
 	maxBody  int64
 }
 
@@ -44,16 +45,33 @@ func (b backend) submit(w http.ResponseWriter, r *http.Request) {
 		badRequest(w, fmt.Errorf("header %s: %w", idempotencyHeader, err))
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, b.maxBody))
-	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			err = flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", b.maxBody))
-		}
+	c := flows.Call{Verb: flows.Submit, Kind: flows.Command, ID: id, Key: r.URL.Query().Get("key")}
+	if announced := r.Header.Get(bodyBytesHeader); announced != "" {
+		b.stream(w, r, c, announced)
+		return
+	}
+	if c.Body, err = edge.ReadBody(r, b.maxBody); err != nil {
 		edge.WriteProblem(w, err)
 		return
 	}
-	b.call(w, r, flows.Call{Verb: flows.Submit, Kind: flows.Command, ID: id, Key: r.URL.Query().Get("key"), Body: body})
+	b.call(r, w, c)
+}
+
+// stream has the endpoint take a body while it still comes.
+func (b backend) stream(w http.ResponseWriter, r *http.Request, c flows.Call, announced string) {
+	size, err := strconv.ParseUint(announced, 10, 63)
+	if err != nil {
+		badRequest(w, fmt.Errorf("header %s: %q is no size", bodyBytesHeader, announced))
+		return
+	}
+	if size > uint64(max(b.maxBody, 0)) {
+		edge.WriteProblem(w, edge.OverLimit(b.maxBody))
+		return
+	}
+	ctx, body, leave := b.web.Stream(w, r, int64(size))
+	defer leave()
+	c.Stream, c.StreamBytes = body, int64(size)
+	b.call(r.WithContext(ctx), w, c)
 }
 
 func (b backend) status(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +80,7 @@ func (b backend) status(w http.ResponseWriter, r *http.Request) {
 		badRequest(w, fmt.Errorf("command id: %w", err))
 		return
 	}
-	b.call(w, r, flows.Call{Verb: flows.Fetch, Kind: flows.StatusOf, ID: id})
+	b.call(r, w, flows.Call{Verb: flows.Fetch, Kind: flows.StatusOf, ID: id})
 }
 
 func (b backend) query(w http.ResponseWriter, r *http.Request) {
@@ -71,10 +89,11 @@ func (b backend) query(w http.ResponseWriter, r *http.Request) {
 		badRequest(w, fmt.Errorf("header %s: %w", requestIDHeader, err))
 		return
 	}
-	b.call(w, r, flows.Call{Verb: flows.Fetch, Kind: flows.Query, ID: id, Key: r.PathValue("key")})
+	b.call(r, w, flows.Call{Verb: flows.Fetch, Kind: flows.Query, ID: id, Key: r.PathValue("key")})
 }
 
-func (b backend) call(w http.ResponseWriter, r *http.Request, c flows.Call) {
+func (b backend) call(r *http.Request, w http.ResponseWriter, c flows.Call) {
+	c.Trace = r.Header.Get(edge.TraceHeader)
 	for answer, err := range b.endpoint(r.Context(), c) {
 		if err != nil {
 			edge.WriteProblem(w, err)

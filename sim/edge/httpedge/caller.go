@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"strconv"
 
 	"flowbench/flows"
 	"flowbench/sim/edge"
@@ -62,7 +63,11 @@ func (c *caller) request(ctx context.Context, call flows.Call) (*http.Request, e
 		path = queryPath(call.Key)
 	}
 	var body io.Reader
-	if method == http.MethodPost {
+	switch {
+	case method != http.MethodPost:
+	case call.Stream != nil:
+		body = edge.NewOutgoing(call.Stream, call.StreamBytes)
+	default:
 		body = bytes.NewReader(call.Body)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.client.URL+path, body)
@@ -74,6 +79,13 @@ func (c *caller) request(ctx context.Context, call flows.Call) (*http.Request, e
 		req.Header.Set(idempotencyHeader, edge.FormatID(call.ID))
 	} else {
 		req.Header.Set(requestIDHeader, edge.FormatID(call.ID))
+	}
+	if call.Trace != "" {
+		req.Header.Set(edge.TraceHeader, call.Trace)
+	}
+	if method == http.MethodPost && call.Stream != nil {
+		req.ContentLength = -1 // what is chunked leaves as it comes
+		req.Header.Set(bodyBytesHeader, strconv.FormatInt(call.StreamBytes, 10))
 	}
 	return req, nil
 }

@@ -10,6 +10,16 @@
 // Retry-After. Since that header counts whole seconds, Retry-After-Ms says it
 // in milliseconds, and clients that know it use it.
 //
+// A body that its client has as a stream is sent chunked, with its size in the
+// header Body-Bytes, and the endpoint has its bytes as they come; balancers pass
+// them on as they come too. The endpoint gets an error in place of the end when
+// the body breaks off, when it ends before its size or goes on after it, and when
+// it has not all come within an operation's time. All other bodies are read
+// whole before the endpoint is asked. An endpoint may answer before it has read
+// all: the answer goes out at once, the connection is closed after it, and the
+// rest of the body is not sent. That is also how a body is refused that says it is
+// too large, with 413 and before it has come.
+//
 // Errors are problem documents (RFC 9457) with two members more: "outcome" says
 // whether the operation certainly failed or whether nobody knows, and "class"
 // says why. Gateways on the way answer 502 and 504 without them; that leaves

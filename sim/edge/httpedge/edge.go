@@ -29,7 +29,7 @@ func New(config edge.Config) *Edge { return &Edge{config, edge.NewWeb(config)} }
 func (e *Edge) Listen(_ context.Context, name string, backends ...flows.Endpoint) (flows.Server, error) {
 	handlers := make([]edge.Backend, len(backends))
 	for i, b := range backends {
-		handlers[i] = backendHandler(b, e.config.MaxBody)
+		handlers[i] = backendHandler(b, e.web, e.config.MaxBody)
 	}
 	return e.web.Listen(name, handlers...)
 }

@@ -1,9 +1,12 @@
 package httpedge
 
 import (
+	"bufio"
 	"context"
+	"io"
 	"iter"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,6 +26,7 @@ func TestConformance(t *testing.T) {
 	open := func(c edge.Config) flows.Edge { return New(c) }
 	edgetest.Test(t, open)
 	edgetest.TestWithoutSockets(t, open)
+	edgetest.TestStreams(t, open)
 }
 
 // serve makes an endpoint reachable for the length of a test and returns the
@@ -106,5 +110,49 @@ func TestNonsenseIsRefused(t *testing.T) {
 		if resp.StatusCode != tt.code {
 			t.Errorf("%s %s: got %d; want %d", tt.method, tt.path, resp.StatusCode, tt.code)
 		}
+	}
+}
+
+// TestABodyIsWhatItsSizeSays sends chunks by hand, and then the end or none.
+func TestABodyIsWhatItsSizeSays(t *testing.T) {
+	url := serve(t, func(c flows.Call) (flows.Answer, error) {
+		if c.Stream == nil {
+			return flows.Answer{Body: c.Body}, nil
+		}
+		body, err := io.ReadAll(c.Stream)
+		return flows.Answer{Body: body}, err
+	})
+	for _, tt := range []struct{ announced, chunks, want string }{
+		{"3", "3\r\nxyz\r\n0\r\n\r\n", "200 OK"},
+		{"3", "1\r\nx\r\n2\r\nyz\r\n0\r\n\r\n", "200 OK"},
+		{"0", "0\r\n\r\n", "200 OK"},
+		{"", "3\r\nxyz\r\n0\r\n\r\n", "200 OK"},
+		{"4", "3\r\nxyz\r\n0\r\n\r\n", "502 Bad Gateway"},
+		{"2", "3\r\nxyz\r\n0\r\n\r\n", "502 Bad Gateway"},
+		{"0", "3\r\nxyz\r\n0\r\n\r\n", "502 Bad Gateway"},
+		{"3", "3\r\nxyz\r\nnonsense\r\n", "502 Bad Gateway"},
+		{"-1", "0\r\n\r\n", "422 Unprocessable Entity"},
+		{"3 ", "3\r\nxyz\r\n0\r\n\r\n", "200 OK"}, // values of headers are trimmed
+		{"many", "3\r\nxyz\r\n0\r\n\r\n", "422 Unprocessable Entity"},
+		{"1025", "", "413 Request Entity Too Large"},
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		announced := ""
+		if tt.announced != "" {
+			announced = "Body-Bytes: " + tt.announced + "\r\n"
+		}
+		_, _ = io.WriteString(conn, "POST /commands?key=k HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"+
+			"Idempotency-Key: 000000000000000a\r\n"+announced+"\r\n"+tt.chunks) // what is missing is seen in the answer
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || resp.Status != tt.want {
+			t.Errorf("%s bytes in %q are answered %v, %v; want %s", tt.announced, tt.chunks, resp, err, tt.want)
+		}
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		_ = conn.Close() // the answer was all
 	}
 }

@@ -12,6 +12,12 @@
 // the one before it. A caller that leaves is heard of later, like one that gives
 // up.
 //
+// A body that comes as a stream is handed on as it is, to be read by the endpoint.
+// Its bytes take no time: links have delays and no bandwidth, so a large body
+// arrives as soon as a small one, and all of it is there as far as its reader is.
+// What is kept is how it ends. Once the caller has left, or word of that has come,
+// there is no more of it, and a reader that ends before the size is an error.
+//
 // What crosses the edge is what would cross HTTP, and no more. A status request
 // carries the id of a command and nothing else, a pending answer has no body,
 // and an error arrives as its outcome, its class and its words: nobody finds the

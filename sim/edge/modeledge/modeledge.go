@@ -112,9 +112,10 @@ func (s *server) Serve(ctx context.Context) error {
 
 // answer works on a call that has arrived.
 func (s *server) answer(ctx context.Context, c flows.Call) (flows.Answer, error) {
-	if limit := s.edge.config.MaxBody; limit > 0 && int64(len(c.Body)) > limit {
-		return flows.Answer{}, flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", limit))
+	if limit := s.edge.config.MaxBody; limit > 0 && max(int64(len(c.Body)), c.StreamBytes) > limit {
+		return flows.Answer{}, edge.OverLimit(limit)
 	}
+	c.Stream = arriving(ctx, c.Stream)
 	s.calls++
 	defer s.done()
 	backend, leave, err := s.backend(ctx)
@@ -174,14 +175,25 @@ func (c *caller) Call(ctx context.Context, call flows.Call) iter.Seq2[flows.Answ
 	if call.Verb == flows.Watch {
 		return func(yield func(flows.Answer, error) bool) { c.watch(ctx, call, yield) }
 	}
-	return flows.Single(func() (flows.Answer, error) { return c.call(ctx, request(call)) })
+	return flows.Single(func() (flows.Answer, error) {
+		sent, body := leaving(request(call))
+		defer body.leave()
+		a, err := c.call(ctx, sent)
+		if body.broke() != nil && ctx.Err() == nil {
+			return flows.Answer{}, body.broke()
+		}
+		return a, err
+	})
 }
 
 // request returns what of a call crosses the edge.
 func request(c flows.Call) flows.Call {
 	switch {
 	case c.Verb == flows.Submit, c.Verb == flows.Watch && c.Kind == flows.Command:
-		return flows.Call{Verb: c.Verb, Kind: flows.Command, ID: c.ID, Key: c.Key, Body: bytes.Clone(c.Body)}
+		return flows.Call{
+			Verb: c.Verb, Kind: flows.Command, ID: c.ID, Key: c.Key, Body: bytes.Clone(c.Body),
+			Stream: c.Stream, StreamBytes: c.StreamBytes,
+		}
 	case c.Kind == flows.StatusOf:
 		return flows.Call{Verb: c.Verb, Kind: c.Kind, ID: c.ID}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"testing"
 	"time"
@@ -315,4 +316,79 @@ func TestAWatchEndsAsItsEndpointDoes(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// reading is an endpoint that answers with the body of a call, or fails as that does.
+func reading(_ context.Context, c flows.Call) (flows.Answer, error) {
+	body, err := io.ReadAll(c.Stream)
+	return flows.Answer{Body: body}, err
+}
+
+func TestStreamsArriveWholeAndTakeNoTime(t *testing.T) {
+	config := modeledge.Config{Link: des.Constant(ms), MaxBody: 100}
+	for _, size := range []int64{0, 1, 100} {
+		serve(t, config, func(ctx context.Context, k *des.Kernel, c flows.Caller) {
+			a, err := flows.First(ctx, c, flows.Call{
+				Verb: flows.Submit, ID: 1, Stream: bytes.NewReader(make([]byte, 200)), StreamBytes: size,
+			})
+			if err != nil || int64(len(a.Body)) != size || k.Now() != 2*ms {
+				t.Errorf("%d bytes arrive as %d at %v, %v", size, len(a.Body), k.Now(), err)
+			}
+		}, reading)
+	}
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	config := modeledge.Config{Link: des.Constant(ms), MaxBody: 3}
+	serve(t, config, func(ctx context.Context, _ *des.Kernel, c flows.Caller) {
+		_, err := flows.First(ctx, c, flows.Call{
+			Verb: flows.Submit, ID: 1, Stream: bytes.NewReader(make([]byte, 4)), StreamBytes: 4,
+		})
+		if o, class := flows.OutcomeOf(err); o != flows.Failed || class != flows.TooLarge {
+			t.Errorf("a large stream ends as %v, %s", o, class)
+		}
+	}, reading)
+}
+
+// TestAStreamThatBreaksOffIsNeverAShorterOne has an endpoint that takes no notice.
+func TestAStreamThatBreaksOffIsNeverAShorterOne(t *testing.T) {
+	serve(t, modeledge.Config{Link: des.Constant(ms)}, func(ctx context.Context, _ *des.Kernel, c flows.Caller) {
+		_, err := flows.First(ctx, c, flows.Call{
+			Verb: flows.Submit, ID: 1, Stream: bytes.NewReader(make([]byte, 4)), StreamBytes: 5,
+		})
+		if o, _ := flows.OutcomeOf(err); o != flows.Undecided {
+			t.Errorf("a call whose body breaks off ends as %v (%v); want unknown", o, err)
+		}
+	}, func(_ context.Context, c flows.Call) (flows.Answer, error) {
+		if body, err := io.ReadAll(c.Stream); err == nil {
+			t.Errorf("%d bytes arrive as if they were whole", len(body))
+		}
+		return flows.Answer{}, nil
+	})
+}
+
+func TestAStreamEndsWithItsCall(t *testing.T) {
+	var broke error
+	var kernel *des.Kernel
+	serve(t, modeledge.Config{Link: des.Constant(ms)}, func(ctx context.Context, k *des.Kernel, c flows.Caller) {
+		kernel = k
+		limited, cancel := k.WithTimeout(ctx, 3*ms)
+		defer cancel()
+		_, err := flows.First(limited, c, flows.Call{
+			Verb: flows.Submit, ID: 1, Stream: bytes.NewReader(make([]byte, 4)), StreamBytes: 4,
+		})
+		if o, class := flows.OutcomeOf(err); o != flows.Undecided || class != flows.Timeout {
+			t.Errorf("the call ends as %v, %s (%v)", o, class, err)
+		}
+		if err := k.Sleep(ctx, 10*ms); err != nil {
+			t.Error(err)
+		}
+		if o, class := flows.OutcomeOf(broke); o != flows.Undecided || class != flows.Disconnected {
+			t.Errorf("the body ends as %v, %s (%v); want unknown, disconnected", o, class, broke)
+		}
+	}, func(ctx context.Context, c flows.Call) (flows.Answer, error) {
+		_, _ = kernel.Promise().Wait(ctx) // until the client is heard to have left
+		_, broke = io.ReadAll(c.Stream)
+		return flows.Answer{}, broke
+	})
 }

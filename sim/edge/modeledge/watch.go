@@ -3,11 +3,11 @@ package modeledge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"flowbench/flows"
 	"flowbench/sim/des"
+	"flowbench/sim/edge"
 )
 
 // A told is one answer of a watch on its way, or the end of it.
@@ -45,6 +45,8 @@ func (c *caller) watch(ctx context.Context, call flows.Call, yield func(flows.An
 	}
 	k := c.edge.kernel
 	c.edge.count()
+	sent, body := leaving(request(call))
+	defer body.leave()
 	there := c.edge.config.Link(c.link)
 	under, cancel := k.WithCancel(c.server.life)
 	l := &lane{kernel: k, arrived: des.NewQueue[told](k, "answers of a watch")}
@@ -52,7 +54,7 @@ func (c *caller) watch(ctx context.Context, call flows.Call, yield func(flows.An
 		defer cancel()
 		err := k.Sleep(ctx, there)
 		if err == nil {
-			err = c.server.tell(ctx, request(call), func(a flows.Answer) { l.send(c.back(), told{answer: a}) })
+			err = c.server.tell(ctx, sent, func(a flows.Answer) { l.send(c.back(), told{answer: a}) })
 		}
 		switch {
 		case c.server.life.Err() != nil:
@@ -66,6 +68,9 @@ func (c *caller) watch(ctx context.Context, call flows.Call, yield func(flows.An
 		t, err := l.arrived.Get(ctx)
 		if limit := c.edge.config.MaxBody; err == nil && limit > 0 && int64(len(t.answer.Body)) > limit {
 			t.err = answerTooLarge(limit)
+		}
+		if err == nil && body.broke() != nil {
+			t.err = body.broke()
 		}
 		if err != nil {
 			t.err = gaveUp(err)
@@ -93,9 +98,10 @@ func (c *caller) back() time.Duration {
 // tell works on a watch that has arrived, and gives what the endpoint says to
 // send.
 func (s *server) tell(ctx context.Context, c flows.Call, send func(flows.Answer)) error {
-	if limit := s.edge.config.MaxBody; limit > 0 && int64(len(c.Body)) > limit {
-		return flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", limit))
+	if limit := s.edge.config.MaxBody; limit > 0 && max(int64(len(c.Body)), c.StreamBytes) > limit {
+		return edge.OverLimit(limit)
 	}
+	c.Stream = arriving(ctx, c.Stream)
 	if c.Kind == flows.Command { // a live query is no work to wait for
 		s.calls++
 		defer s.done()

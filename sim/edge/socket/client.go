@@ -27,7 +27,8 @@ type Codec interface {
 	Ready(message []byte) (bool, error)
 
 	// AppendCall appends the message that makes call n, and AppendCancel the one
-	// that takes it back. The error is a certain failure.
+	// that takes it back. The error is a certain failure. A body that comes as a
+	// stream is announced by its size, and follows in frames.
 	AppendCall(b []byte, n uint64, c flows.Call) ([]byte, error)
 	AppendCancel(b []byte, n uint64) []byte
 
@@ -43,6 +44,7 @@ type Heard struct {
 	Last   bool         // the server says no more about the call
 	Empty  bool         // there is no answer
 	Reply  []byte       // what to say in return, if anything
+	Credit int64        // how many bytes more of its body may be sent; then it says nothing else of the call
 }
 
 // A Client is one client of an edge. It has one socket, or none. It implements
@@ -162,16 +164,27 @@ func (c *Client) send(ctx context.Context, call flows.Call, w waiter) (*socket, 
 	if !utf8.ValidString(call.Key) {
 		return nil, 0, flows.Fail(flows.Rejected, errNotText)
 	}
+	if err := edge.CheckStream(call, c.bounds.Body); err != nil {
+		return nil, 0, err
+	}
 	if int64(len(call.Body)) > c.bounds.Body {
 		return nil, 0, flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", c.bounds.Body))
 	}
 	c.meter.Requests.Add(1)
+	var body *edge.Outgoing
+	if call.Stream != nil {
+		body, w.allowed = edge.NewOutgoing(call.Stream, call.StreamBytes), newAllowance()
+		w.body = body
+	}
 	for range attempts {
 		s, err := c.connect(ctx)
 		if err != nil {
 			return nil, 0, err
 		}
 		n, err := s.send(call, w)
+		if err == nil && body != nil {
+			go s.stream(n, call.StreamBytes, body, w.allowed)
+		}
 		if !errors.Is(err, errLost) {
 			return s, n, err
 		}
@@ -290,6 +303,7 @@ type socket struct {
 	bounds Bounds
 	work   *sync.WaitGroup
 	ended  chan struct{}
+	turn   chan struct{} // has room for the body that waits to send its next frame
 
 	mu      sync.Mutex
 	last    uint64            // number of a call
@@ -307,10 +321,22 @@ type reply struct {
 type waiter struct {
 	replies chan<- reply // has room for the one that comes
 	watch   *inbox
+
+	body    *edge.Outgoing // that is sent as it is asked for; nil for none
+	allowed *allowance     // of it
+}
+
+// rest has no more of the body sent.
+func (w waiter) rest() {
+	if w.body != nil {
+		w.body.End()
+		w.allowed.close()
+	}
 }
 
 // end tells how the call ends.
 func (w waiter) end(err error) {
+	w.rest()
 	if w.watch != nil {
 		w.watch.end(err)
 		return
@@ -323,7 +349,7 @@ func (w waiter) end(err error) {
 func newSocket(c *Client, conn *websocket.Conn) *socket {
 	s := &socket{
 		conn: conn, codec: c.codec, bounds: c.bounds, work: &c.work,
-		ended: make(chan struct{}), waiting: make(map[uint64]waiter),
+		ended: make(chan struct{}), turn: make(chan struct{}, 1), waiting: make(map[uint64]waiter),
 		out: outbox{
 			send: sender(conn, c.bounds.Write, func() { _ = conn.CloseNow() }), capacity: c.bounds.Waiting,
 		},
@@ -368,8 +394,10 @@ const callRoom = 256
 
 // put queues a message. A goroutine of its own writes, since a call must be able
 // to end while the connection is stuck.
-func (s *socket) put(message []byte) error {
-	writer, err := s.out.put(message)
+func (s *socket) put(message []byte) error { return s.putAs(message, websocket.MessageText) }
+
+func (s *socket) putAs(message []byte, kind websocket.MessageType) error {
+	writer, err := s.out.putAs(message, kind)
 	switch {
 	case errors.Is(err, errSlow):
 		return flows.Fail(flows.Overloaded, errSlow)
@@ -385,9 +413,11 @@ func (s *socket) put(message []byte) error {
 func (s *socket) takeBack(n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.waiting[n]; !ok || s.err != nil {
+	w, ok := s.waiting[n]
+	if !ok || s.err != nil {
 		return
 	}
+	w.rest()
 	delete(s.waiting, n)
 	_ = s.put(s.codec.AppendCancel(nil, n)) // without it the answer comes, and nobody waits for it
 }
@@ -437,21 +467,28 @@ func (s *socket) hand(h Heard) {
 	if !ok {
 		return
 	}
+	if h.Credit > 0 {
+		w.allowed.add(h.Credit)
+		return
+	}
 	if w.watch == nil && h.Err == nil && h.Empty {
 		h.Err = flows.Unknown(flows.Corrupt, errEmpty)
 	}
 	switch {
 	case w.watch == nil:
+		w.rest()
 		delete(s.waiting, h.N)
 		w.replies <- reply{h.Answer, h.Err}
 		return
 	case h.Err == nil && (h.Empty || w.watch.put(h.Answer)):
 		if h.Last {
+			w.rest()
 			delete(s.waiting, h.N)
 			w.watch.end(nil)
 		}
 		return
 	}
+	w.rest()
 	delete(s.waiting, h.N)
 	w.watch.end(h.Err) // unless the watch has ended itself
 	if !h.Last {

@@ -15,6 +15,18 @@
 // what waits for it is dropped at once; a caller that does not take the answers
 // of one watch loses that watch, and its other calls go on.
 //
+// The body of a call may come as a stream, in binary messages, if the protocol has
+// those: frames of at most 64 KiB, each with the number of its call, 8 bytes with
+// the most significant first, before its data. Frames of many bodies and all other
+// messages take turns. A client sends a frame only for credit, which the server
+// gives as the endpoint reads: up to a window of 256 KiB, and none before the first
+// read, so that what waits at the server is bounded for each call, and one that
+// nobody reads holds up no other. At most 256 bodies have a window at once, on all
+// sockets of a server; others wait for theirs. A client has little wait to be sent
+// when it adds a frame, and a body that breaks off is taken back with its call. A
+// server that answers early gives no more credit; what is on its way is dropped.
+// A large body in one message does hold up all that comes after it.
+//
 // Both sides ping, so that a peer that has silently gone is noticed. Pages of
 // other origins are refused, and nothing is compressed, so that a small message
 // cannot become a large one.
@@ -47,6 +59,11 @@ type Bounds struct {
 	Write    time.Duration // how long one message may take to be written
 	Silence  time.Duration // how long before a peer is asked whether it is there
 	Response time.Duration // how long it may take to say so
+
+	Frame   int64         // bytes of a body in one message
+	Window  int64         // bytes of one body that have been asked for and not been taken
+	Windows int           // at once, on all sockets of a server
+	Coming  time.Duration // how long a body may take to come; 0 for any time
 }
 
 // minWaiting is how many bytes may wait to be sent over a socket whatever the
@@ -54,12 +71,17 @@ type Bounds struct {
 // client had no processor to itself.
 const minWaiting = 16 << 20
 
+// maxWaitingBytes is how many may at most, unless two messages are more.
+const maxWaitingBytes = 512 << 20
+
 // For returns bounds for bodies of up to maxBody bytes.
 func For(maxBody int64) Bounds {
 	message := edge.WrittenLimit(maxBody)
+	waiting := max(minWaiting, min(maxWaitingBytes, 64*message), 2*message)
 	return Bounds{
-		Message: message, Body: maxBody, Waiting: max(minWaiting, 64*int(message)), Calls: maxWaiting,
+		Message: message, Body: maxBody, Waiting: int(waiting), Calls: maxWaiting,
 		Room: 2 * time.Second, Write: 10 * time.Second, Silence: 15 * time.Second, Response: 10 * time.Second,
+		Frame: 64 << 10, Window: 256 << 10, Windows: 256,
 	}
 }
 
@@ -67,13 +89,13 @@ func For(maxBody int64) Bounds {
 // abort when that takes too long. A timer costs less than a context that could
 // end, for which the library starts a function anew each time. One message is
 // sent at a time.
-func sender(conn *websocket.Conn, within time.Duration, abort func()) func([]byte) error {
+func sender(conn *websocket.Conn, within time.Duration, abort func()) func(queued) error {
 	late := time.AfterFunc(within, abort)
 	late.Stop()
-	return func(message []byte) error {
+	return func(m queued) error {
 		late.Reset(within)
 		defer late.Stop()
-		return conn.Write(context.Background(), websocket.MessageText, message)
+		return conn.Write(context.Background(), m.kind, m.text)
 	}
 }
 
@@ -81,7 +103,7 @@ func sender(conn *websocket.Conn, within time.Duration, abort func()) func([]byt
 type receiver struct{ buffer bytes.Buffer }
 
 // maxKept is how many bytes a buffer may have to be used again.
-const maxKept = 64 << 10
+const maxKept = 160 << 10
 
 // next returns the next message, which is good until it is called again. A
 // context that could end would cost each read a goroutine's worth; closing the

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 // An outbox is what waits to be sent over one socket. There is at most one
@@ -12,17 +14,23 @@ import (
 // and sends until the outbox is empty. So a message most often leaves by the
 // hand that wrote it, without waking another.
 type outbox struct {
-	send     func(message []byte) error
+	send     func(queued) error
 	capacity int // bytes that may wait
 
 	mu      sync.Mutex
-	waiting [][]byte
+	waiting []queued
 	frames  int    // that wait or are being sent
 	bytes   int    // of them
 	count   uint64 // of messages that have been sent
 	writing bool
 	room    chan struct{} // closed when there is room again; nil if nobody waits for that
 	err     error         // once nothing is sent any more
+}
+
+// A queued is a message that waits to be sent.
+type queued struct {
+	text []byte
+	kind websocket.MessageType
 }
 
 // maxWaiting is how many messages may wait, whatever their size.
@@ -33,6 +41,10 @@ var errSlow = errors.New("too much waits to be sent")
 // put queues a message. It reports whether the caller is the writer now and must
 // call write; the error says that the outbox is full, which is errSlow, or closed.
 func (o *outbox) put(message []byte) (writer bool, err error) {
+	return o.putAs(message, websocket.MessageText)
+}
+
+func (o *outbox) putAs(message []byte, kind websocket.MessageType) (writer bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err != nil {
@@ -42,7 +54,7 @@ func (o *outbox) put(message []byte) (writer bool, err error) {
 	if o.frames >= maxWaiting || o.bytes > 0 && o.bytes+len(message) > o.capacity {
 		return false, errSlow
 	}
-	o.waiting = append(o.waiting, message)
+	o.waiting = append(o.waiting, queued{message, kind})
 	o.frames++
 	o.bytes += len(message)
 	writer = !o.writing
@@ -115,7 +127,7 @@ func (o *outbox) tell() {
 // write sends what waits until there is no more, or until a message cannot be
 // sent, and then closes the outbox.
 func (o *outbox) write() {
-	var batch [][]byte
+	var batch []queued
 	for {
 		o.mu.Lock()
 		if o.err != nil || len(o.waiting) == 0 {
@@ -131,7 +143,7 @@ func (o *outbox) write() {
 				o.close(err)
 				break
 			}
-			o.sent(len(m))
+			o.sent(len(m.text))
 		}
 	}
 }

@@ -24,6 +24,9 @@ type Protocol[K comparable] struct {
 	// Open begins a session and returns what acts on its messages, which is given
 	// one at a time and may not keep it.
 	Open func(*Session[K]) (take func(message []byte))
+
+	// Frames says that binary messages are parts of bodies; see [Session.Receive].
+	Frames bool
 }
 
 // A Server accepts sockets. It implements [http.Handler], and ends its sockets
@@ -32,6 +35,7 @@ type Server[K comparable] struct {
 	protocol Protocol[K]
 	bounds   Bounds
 	log      *slog.Logger
+	places   chan struct{} // has room for the bodies that may have a window
 
 	mu       sync.Mutex
 	sessions map[*Session[K]]struct{}
@@ -40,7 +44,10 @@ type Server[K comparable] struct {
 
 // NewServer returns a server without sockets.
 func NewServer[K comparable](p Protocol[K], b Bounds, log *slog.Logger) *Server[K] {
-	return &Server[K]{protocol: p, bounds: b, log: log, sessions: make(map[*Session[K]]struct{})}
+	return &Server[K]{
+		protocol: p, bounds: b, log: log, sessions: make(map[*Session[K]]struct{}),
+		places: make(chan struct{}, b.Windows),
+	}
 }
 
 // ServeHTTP implements [http.Handler]. It serves a socket until that ends.
@@ -122,16 +129,20 @@ type Session[K comparable] struct {
 	work   sync.WaitGroup // all that must have ended before serve returns
 
 	mu       sync.Mutex
-	calls    map[K]*Call[K] // that have neither been answered nor taken back
-	active   int            // calls that the endpoint is at
-	live     int            // of these the live ones, which are no work to wait for
-	draining bool           // no call is taken any more
-	idle     chan struct{}  // closed once there is no work while draining
-	resting  sync.Once      // closes idle
+	calls    map[K]*Call[K]   // that have neither been answered nor taken back
+	bodies   map[uint64]*Body // that come, by the numbers of their calls
+	active   int              // calls that the endpoint is at
+	live     int              // of these the live ones, which are no work to wait for
+	draining bool             // no call is taken any more
+	idle     chan struct{}    // closed once there is no work while draining
+	resting  sync.Once        // closes idle
 }
 
 func newSession[K comparable](ctx context.Context, v *Server[K], conn *websocket.Conn, raw net.Conn) *Session[K] {
-	s := &Session[K]{server: v, conn: conn, raw: raw, calls: make(map[K]*Call[K]), idle: make(chan struct{})}
+	s := &Session[K]{
+		server: v, conn: conn, raw: raw, calls: make(map[K]*Call[K]), bodies: make(map[uint64]*Body),
+		idle: make(chan struct{}),
+	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.out = outbox{send: sender(conn, v.bounds.Write, func() { _ = raw.Close() }), capacity: v.bounds.Waiting}
 	return s
@@ -157,6 +168,8 @@ func (s *Session[K]) serve() {
 		}
 		switch {
 		case s.ctx.Err() != nil: // the socket has been given up, and what still comes is not answered
+		case kind != websocket.MessageText && s.server.protocol.Frames:
+			s.frame(message)
 		case kind != websocket.MessageText:
 			s.Drop(Unsupported, "messages are text")
 		default:

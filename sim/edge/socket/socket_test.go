@@ -25,7 +25,7 @@ const soon = 20 * time.Second
 // TestAnOutboxHoldsNoMoreThanItsCapacity stops the writer of an outbox.
 func TestAnOutboxHoldsNoMoreThanItsCapacity(t *testing.T) {
 	sent := 0
-	o := &outbox{capacity: 10, send: func([]byte) error { sent++; return nil }}
+	o := &outbox{capacity: 10, send: func(queued) error { sent++; return nil }}
 	for i, tt := range []struct {
 		size   int
 		writer bool

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/http"
 
 	"flowbench/flows"
+	"flowbench/sim/edge"
 	"flowbench/sim/edge/socket"
 )
 
@@ -17,7 +19,8 @@ type backend struct{ *socket.Server[uint64] }
 
 func newBackend(e flows.Endpoint, b socket.Bounds, log *slog.Logger) backend {
 	return backend{socket.NewServer(socket.Protocol[uint64]{
-		Open: func(s *socket.Session[uint64]) func([]byte) { return session{e, s}.take },
+		Open:   func(s *socket.Session[uint64]) func([]byte) { return session{e, s}.take },
+		Frames: true,
 	}, b, log)}
 }
 
@@ -48,15 +51,15 @@ func (s session) take(message []byte) {
 		return
 	}
 	c, err := m.call()
-	if limit := s.Bounds().Body; err == nil && int64(len(m.Body)) > limit {
-		err = flows.Fail(flows.TooLarge, fmt.Errorf("the body is over %d bytes", limit))
+	if limit := s.Bounds().Body; err == nil && max(int64(len(m.Body)), c.StreamBytes) > limit {
+		err = edge.OverLimit(limit)
 	}
 	if err == nil {
 		err = s.Run(m.N, func(ctx context.Context, under *socket.Call[uint64]) {
-			if c.Verb == flows.Watch {
-				s.watch(ctx, under, m.N, c)
+			if said := s.asking(ctx, m, c); c.Verb == flows.Watch {
+				s.watch(ctx, under, m.N, c.Kind, said)
 			} else {
-				s.answer(ctx, under, m.N, c)
+				s.answer(under, m.N, said)
 			}
 		})
 	}
@@ -68,10 +71,26 @@ func (s session) take(message []byte) {
 	}
 }
 
-// answer asks the endpoint and sends what it says.
-func (s session) answer(ctx context.Context, under *socket.Call[uint64], n uint64, c flows.Call) {
+// asking returns what the endpoint says to a call. A body that comes in frames is over
+// when it has said it, so that frames that come after the answer are for nobody.
+func (s session) asking(ctx context.Context, m asked, c flows.Call) iter.Seq2[flows.Answer, error] {
+	if m.Stream == nil || !m.takes() {
+		return s.endpoint(ctx, c)
+	}
+	return func(yield func(flows.Answer, error) bool) {
+		body, stop := s.Receive(ctx, m.N, c.StreamBytes, func(bytes int64) {
+			s.Send(appendCredit(nil, m.N, bytes))
+		})
+		defer stop()
+		c.Stream = body
+		s.endpoint(ctx, c)(yield)
+	}
+}
+
+// answer sends the first that the endpoint says.
+func (s session) answer(under *socket.Call[uint64], n uint64, said iter.Seq2[flows.Answer, error]) {
 	answer, err := flows.Answer{}, flows.Unknown(flows.Internal, errors.New("the endpoint gave no answer"))
-	for answer, err = range s.endpoint(ctx, c) {
+	for answer, err = range said {
 		break
 	}
 	if !under.Claim() {
@@ -87,14 +106,15 @@ func (s session) answer(ctx context.Context, under *socket.Call[uint64], n uint6
 	s.Reply(writeAnswer(n, answer))
 }
 
-// watch asks the endpoint and sends all that it says, until it or the client
-// ends that.
-func (s session) watch(ctx context.Context, under *socket.Call[uint64], n uint64, c flows.Call) {
-	if c.Kind == flows.Query {
+// watch sends all that the endpoint says, until it or the client ends that.
+func (s session) watch(
+	ctx context.Context, under *socket.Call[uint64], n uint64, kind flows.Kind, said iter.Seq2[flows.Answer, error],
+) {
+	if kind == flows.Query {
 		under.Live()
 	}
 	var failed error
-	for answer, err := range s.endpoint(ctx, c) {
+	for answer, err := range said {
 		if failed = err; err == nil {
 			failed = s.tooLarge(answer)
 		}

@@ -30,7 +30,9 @@ type Edge struct {
 
 // New returns an edge with nothing listening.
 func New(config edge.Config) *Edge {
-	return &Edge{config: config, bounds: socket.For(config.MaxBody), web: edge.NewWeb(config)}
+	bounds := socket.For(config.MaxBody)
+	bounds.Coming = config.Timeout
+	return &Edge{config: config, bounds: bounds, web: edge.NewWeb(config)}
 }
 
 // Listen implements [flows.Edge].

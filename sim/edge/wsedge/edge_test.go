@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -29,6 +30,7 @@ func TestConformance(t *testing.T) {
 	open := func(c edge.Config) flows.Edge { return New(c) }
 	edgetest.Test(t, open)
 	edgetest.TestSockets(t, open)
+	edgetest.TestStreams(t, open)
 }
 
 // patience is how long a test waits for what should be there soon.
@@ -169,7 +171,7 @@ func TestNonsenseEndsTheSocketWithAReason(t *testing.T) {
 		{websocket.MessageText, "{", websocket.StatusInvalidFramePayloadData},
 		{websocket.MessageText, `{"n":-1}`, websocket.StatusInvalidFramePayloadData},
 		{websocket.MessageText, `{"n":1,"verb":"submit","body":"?"}`, websocket.StatusInvalidFramePayloadData},
-		{websocket.MessageBinary, "{}", websocket.StatusUnsupportedData},
+		{websocket.MessageBinary, "{}", websocket.StatusInvalidFramePayloadData},
 		{websocket.MessageText, strings.Repeat("x", 1<<20), websocket.StatusMessageTooBig},
 	} {
 		conn := connected(t, address)
@@ -190,6 +192,56 @@ func TestTheServerItselfRefusesLargeBodies(t *testing.T) {
 		if _, got, err := conn.Read(t.Context()); err != nil || !strings.Contains(string(got), want) {
 			t.Errorf("%d bytes are answered %.100s, %v; want %s", size, got, err, want)
 		}
+	}
+}
+
+// TestABodyIsSentAsItIsAskedFor speaks the protocol by hand.
+func TestABodyIsSentAsItIsAskedFor(t *testing.T) {
+	_, address := serve(t, 1, asIs, func(_ context.Context, c flows.Call) (flows.Answer, error) {
+		if c.Key == "wait" {
+			return flows.Answer{Body: []byte("unread")}, nil
+		}
+		body, err := io.ReadAll(c.Stream)
+		return flows.Answer{Body: body}, err
+	})
+	conn := connected(t, address)
+	said := func(want string) {
+		t.Helper()
+		if _, got, err := conn.Read(t.Context()); err != nil || string(got) != want {
+			t.Errorf("the server says %s, %v; want %s", got, err, want)
+		}
+	}
+	frame := func(n byte, data string) {
+		t.Helper()
+		err := conn.Write(t.Context(), websocket.MessageBinary, append([]byte{0, 0, 0, 0, 0, 0, 0, n}, data...))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	submit := func(n int, rest string) {
+		t.Helper()
+		write(t, conn, fmt.Sprintf(`{"n":%d,"verb":"submit","id":"000000000000000a",%s}`, n, rest))
+	}
+	frame(9, "of nobody")
+	submit(1, `"stream":3`)
+	said(`{"n":1,"status":"credit","bytes":3}`)
+	frame(1, "x")
+	frame(1, "")
+	frame(1, "yz")
+	said(`{"n":1,"status":"done","body":"eHl6"}`)
+	frame(1, "late")
+	submit(2, `"stream":3,"key":"wait"`)
+	said(`{"n":2,"status":"done","body":"dW5yZWFk"}`)
+	submit(3, `"stream":-1`)
+	said(`{"n":3,"status":"error","detail":"a body is here or comes in frames, and has a size",` +
+		`"outcome":"failed","class":"rejected"}`)
+	submit(4, `"stream":65537`)
+	said(`{"n":4,"status":"error","detail":"the body is over 65536 bytes","outcome":"failed","class":"too-large"}`)
+	submit(5, `"stream":3`)
+	said(`{"n":5,"status":"credit","bytes":3}`)
+	frame(5, "four")
+	if _, got, err := conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+		t.Errorf("more than was asked for ends as %s, %v; want the socket dropped", got, err)
 	}
 }
 
@@ -311,6 +363,7 @@ func TestAKeyThatIsNoTextFails(t *testing.T) {
 func FuzzTake(f *testing.F) {
 	f.Add([]byte(`{"n":1,"verb":"submit","id":"000000000000000a","key":"k","body":"eHl6"}`))
 	f.Add([]byte(`{"n":1,"verb":"cancel"}`))
+	f.Add([]byte(`{"n":1,"verb":"submit","id":"000000000000000a","key":"k","stream":7}`))
 	f.Add([]byte(`{"n":4,"verb":"command","id":"000000000000000a","key":"k","body":"eHl6"}`))
 	f.Add([]byte(`{"n":5,"verb":"changes","id":"000000000000000a","key":"k"}`))
 	f.Fuzz(func(t *testing.T, message []byte) {
@@ -322,6 +375,9 @@ func FuzzTake(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if m.Stream != nil && m.takes() {
+			c.Stream = strings.NewReader("")
+		}
 		again, err := appendCall(nil, m.N, c)
 		if err != nil {
 			t.Fatal(err)
@@ -331,6 +387,7 @@ func FuzzTake(f *testing.F) {
 			t.Fatalf("%s is written as %s, which cannot be read: %v", message, again, err)
 		}
 		if d, err := back.call(); err != nil || d.Verb != c.Verb || d.Kind != c.Kind || d.ID != c.ID ||
+			d.StreamBytes != c.StreamBytes ||
 			c.Kind != flows.StatusOf && d.Key != c.Key || string(d.Body) != string(c.Body) {
 			t.Errorf("%+v is written and read as %+v, %v", c, d, err)
 		}
@@ -343,6 +400,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"n":1,"status":"pending","retry_after_ms":10}`))
 	f.Add([]byte(`{"n":1,"status":"error","outcome":"failed","class":"rejected","detail":"no"}`))
 	f.Add([]byte(`{"n":1,"status":"end"}`))
+	f.Add([]byte(`{"n":1,"status":"credit","bytes":7}`))
 	f.Add([]byte(`{"n":1,"status":"pending","retry_after_ms":-5}`))
 	f.Add([]byte(`{"n":1,"status":"pending","retry_after_ms":9223372036854775807}`))
 	f.Fuzz(func(t *testing.T, message []byte) {
@@ -350,7 +408,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(h.Answer.Body) > 64 || h.Answer.RetryAfter < 0 {
+		if h.Credit < 0 || h.Credit > maxCredit || len(h.Answer.Body) > 64 || h.Answer.RetryAfter < 0 {
 			t.Errorf("%s is read as %+v", message, h.Answer)
 		}
 		if o, _ := flows.OutcomeOf(h.Err); h.Err != nil && o == flows.OK {

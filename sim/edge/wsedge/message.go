@@ -3,6 +3,7 @@ package wsedge
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -23,6 +24,7 @@ const (
 	statusPending = "pending"
 	statusError   = "error"
 	statusEnd     = "end"
+	statusCredit  = "credit"
 )
 
 // An asked is a message of a client as the server reads it.
@@ -32,6 +34,10 @@ type asked struct {
 	ID   string `json:"id"`
 	Key  string `json:"key"`
 	Body []byte `json:"body"`
+
+	Trace string `json:"traceparent"`
+
+	Stream *int64 `json:"stream"` // the size of the body, which comes in frames; nil if it is here
 }
 
 // appendCall appends the message that makes a call. Messages are appended and
@@ -42,6 +48,13 @@ func appendCall(b []byte, n uint64, c flows.Call) ([]byte, error) {
 	b = append(appendNumber(b, n), `,"verb":"`...)
 	b = append(append(b, verb...), `","id":"`...)
 	b = append(append(b, edge.FormatID(c.ID)...), '"')
+	if c.Trace != "" {
+		trace, err := json.Marshal(c.Trace)
+		if err != nil {
+			return nil, flows.Fail(flows.Internal, fmt.Errorf("write traceparent: %w", err))
+		}
+		b = append(append(b, `,"traceparent":`...), trace...)
+	}
 	if verb != verbStatus {
 		key, err := json.Marshal(c.Key)
 		if err != nil {
@@ -49,7 +62,10 @@ func appendCall(b []byte, n uint64, c flows.Call) ([]byte, error) {
 		}
 		b = append(append(b, `,"key":`...), key...)
 	}
-	if verb == verbSubmit || verb == verbCommand {
+	switch takes := verb == verbSubmit || verb == verbCommand; {
+	case takes && c.Stream != nil:
+		b = strconv.AppendInt(append(b, `,"stream":`...), c.StreamBytes, 10)
+	case takes:
 		b = appendBody(b, c.Body)
 	}
 	return append(b, '}'), nil
@@ -89,7 +105,7 @@ func (m *asked) call() (flows.Call, error) {
 	if err != nil {
 		return flows.Call{}, flows.Fail(flows.Rejected, fmt.Errorf("id: %w", err))
 	}
-	c := flows.Call{Verb: flows.Fetch, ID: id, Key: m.Key}
+	c := flows.Call{Verb: flows.Fetch, ID: id, Key: m.Key, Trace: m.Trace}
 	switch m.Verb {
 	case verbSubmit:
 		c.Verb, c.Kind, c.Body = flows.Submit, flows.Command, m.Body
@@ -104,8 +120,17 @@ func (m *asked) call() (flows.Call, error) {
 	default:
 		return c, flows.Fail(flows.Rejected, fmt.Errorf("there is no verb %q", m.Verb))
 	}
+	if m.Stream != nil && m.takes() {
+		if *m.Stream < 0 || len(m.Body) > 0 {
+			return c, flows.Fail(flows.Rejected, errors.New("a body is here or comes in frames, and has a size"))
+		}
+		c.StreamBytes = *m.Stream
+	}
 	return c, nil
 }
+
+// takes reports whether the call takes a body.
+func (m *asked) takes() bool { return m.Verb == verbSubmit || m.Verb == verbCommand }
 
 // An answered is a message of the server as a client reads it.
 type answered struct {
@@ -114,6 +139,7 @@ type answered struct {
 	Op           string `json:"op,omitempty"` // the command that the answer is news of
 	Body         []byte `json:"body,omitempty"`
 	RetryAfterMs int64  `json:"retry_after_ms,omitempty"`
+	Bytes        int64  `json:"bytes,omitempty"` // with credit
 	edge.Fault
 }
 
@@ -133,6 +159,12 @@ func appendAnswer(b []byte, n uint64, a flows.Answer) []byte {
 
 // appendEnd appends the message that says that call n has no more answers.
 func appendEnd(b []byte, n uint64) []byte { return append(appendNumber(b, n), `,"status":"end"}`...) }
+
+// appendCredit appends the message that asks for more of the body of call n.
+func appendCredit(b []byte, n uint64, bytes int64) []byte {
+	b = append(appendNumber(b, n), `,"status":"credit","bytes":`...)
+	return append(strconv.AppendInt(b, bytes, 10), '}')
+}
 
 // appendError appends the message that answers call n with an error.
 func appendError(b []byte, n uint64, err error) []byte {
@@ -156,12 +188,26 @@ func (c codec) Read(message []byte) (socket.Heard, error) {
 	if err := json.Unmarshal(message, &m); err != nil {
 		return socket.Heard{}, err
 	}
+	if m.Status == statusCredit {
+		return m.credit()
+	}
 	h := socket.Heard{N: m.N, Last: m.Status == statusError || m.Status == statusEnd, Empty: m.Status == statusEnd}
 	if !h.Empty {
 		h.Answer, h.Err = m.answer(c.maxBody)
 	}
 	return h, nil
 }
+
+// credit returns what the message allows.
+func (m *answered) credit() (socket.Heard, error) {
+	if m.Bytes <= 0 || m.Bytes > maxCredit {
+		return socket.Heard{}, fmt.Errorf("a credit of %d bytes", m.Bytes)
+	}
+	return socket.Heard{N: m.N, Credit: m.Bytes}, nil
+}
+
+// maxCredit is more than any server of ours gives at once.
+const maxCredit = 1 << 30
 
 // answer returns what the message says, or the error that it stands for.
 func (m *answered) answer(maxBody int64) (flows.Answer, error) {

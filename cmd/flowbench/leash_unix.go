@@ -1,0 +1,12 @@
+//go:build unix && !linux
+
+package main
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// leash puts a child into a process group of its own, so that Ctrl-C reaches it once,
+// through this process.
+func leash(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

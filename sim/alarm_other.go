@@ -1,5 +1,0 @@
-//go:build !linux
-
-package sim
-
-func newTimer() timer { return newRuntimeTimer() }

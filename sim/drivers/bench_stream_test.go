@@ -1,0 +1,109 @@
+package drivers_test
+
+import (
+	"hash/crc32"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"flowbench/flows"
+	"flowbench/sim/embedded"
+	"flowbench/sim/service"
+)
+
+const (
+	streamBytes = 16 << 20
+	chunkBytes  = 64 << 10
+)
+
+// BenchmarkStreamOverNATS compares a command of 16 MiB that travels as a stream
+// over core NATS with publishing the same chunks by hand with the client library,
+// summing them up at the other end and waiting for its word, in turns. Goal: a
+// median ratio of the throughputs of at least 0.9.
+func BenchmarkStreamOverNATS(b *testing.B) {
+	server, err := embedded.Start(b.Context(), embedded.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer stop(b, server)
+	flow := flows.Carried(flows.Async{Reply: flows.ReplyTo}, flows.Carriage{
+		Mode: flows.Stream, Over: 256, MaxBytes: streamBytes, ChunkBytes: chunkBytes, Window: 16, Buffer: streamBytes,
+		Stall: 500 * time.Millisecond, Abandon: timeout,
+	})
+	streamed := dialSized(b, flow, flows.Env{Broker: openNATS(b, server.URL())}, streamBytes)
+	byHand := dialChunks(b, server.URL())
+	for range b.N {
+		var ratios, rates []float64
+		for range rounds {
+			ours, theirs := bytesPerS(b, streamed), bytesPerS(b, byHand)
+			ratios, rates = append(ratios, ours/theirs), append(rates, ours)
+		}
+		b.ReportMetric(0, "ns/op") // it says nothing here
+		b.ReportMetric(median(rates)/1e6, "MB/s")
+		b.ReportMetric(median(ratios), "ratio-to-by-hand")
+	}
+}
+
+// bytesPerS sends payloads one after the other for a round.
+func bytesPerS(b *testing.B, do func() error) float64 {
+	b.Helper()
+	began, n := time.Now(), 0
+	for time.Since(began) < roundTime {
+		if err := do(); err != nil {
+			b.Fatal(err)
+		}
+		n += streamBytes
+	}
+	return float64(n) / time.Since(began).Seconds()
+}
+
+// dialChunks returns a function that publishes a payload in chunks and waits until
+// the other end has summed it up.
+func dialChunks(b *testing.B, url string) func() error {
+	b.Helper()
+	receiver, err := nats.Connect(url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(receiver.Close)
+	table, got, sum := crc32.MakeTable(crc32.Castagnoli), 0, uint32(0)
+	sub, err := receiver.Subscribe("chunks", func(m *nats.Msg) {
+		sum = crc32.Update(sum, table, m.Data)
+		if got += len(m.Data); got == streamBytes {
+			got = 0
+			if err := receiver.Publish("done", nil); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	if err == nil {
+		err = sub.SetPendingLimits(-1, -1)
+	}
+	if err == nil {
+		err = receiver.Flush()
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	sender, err := nats.Connect(url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(sender.Close)
+	done, err := sender.SubscribeSync("done")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var id uint64
+	return func() error {
+		id++
+		for rest := service.NewPayload(id, streamBytes); len(rest) > 0; rest = rest[chunkBytes:] {
+			if err := sender.Publish("chunks", rest[:chunkBytes]); err != nil {
+				return err
+			}
+		}
+		_, err := done.NextMsg(timeout)
+		return err
+	}
+}

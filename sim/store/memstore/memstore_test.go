@@ -1,0 +1,16 @@
+package memstore_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"flowbench/sim/store/memstore"
+	"flowbench/sim/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestTheStoreInThisProcessConforms(t *testing.T) {
+	storetest.Test(t, func(*testing.T) storetest.Bench { return storetest.Bench{Driver: memstore.New()} })
+}
