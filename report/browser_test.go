@@ -89,7 +89,11 @@ func (p *tab) listen(event any) {
 			p.requests = append(p.requests, e.Request.URL)
 		}
 	case *runtime.EventExceptionThrown:
-		p.trouble = append(p.trouble, e.ExceptionDetails.Text)
+		what := e.ExceptionDetails.Text
+		if thrown := e.ExceptionDetails.Exception; thrown != nil {
+			what += ": " + thrown.Description
+		}
+		p.trouble = append(p.trouble, what)
 	case *runtime.EventConsoleAPICalled:
 		p.trouble = append(p.trouble, fmt.Sprint("console: ", e.Type))
 	case *log.EventEntryAdded:

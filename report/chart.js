@@ -59,7 +59,8 @@ const round125 = (v, up) => {
   const d = 10 ** Math.floor(Math.log10(v) + 1e-9);
   return up ? [1, 2, 5, 10].find(s => s * d >= v * 0.9999) * d : [5, 2, 1].find(s => s * d <= v * 1.0001) * d;
 };
-const format = {us: short, s: v => String(+v.toFixed(3)), per_s: count, n: count};
+const size = b => b >= 2 ** 20 ? +(b / 2 ** 20).toPrecision(4) + " MiB" : b >= 1024 ? +(b / 1024).toPrecision(4) + " KiB" : b + " B";
+const format = {us: short, s: v => String(+v.toFixed(3)), per_s: v => v < 1 ? digits(v) : count(v), n: count, bytes: size, times: v => +v.toPrecision(4) + " ×"};
 const scaleOf = (kind, min, max, unit) => {
   const log = kind !== "linear", f = log ? Math.log : v => v, lo = f(min), hi = f(max);
   return {
@@ -73,7 +74,13 @@ const scaleOf = (kind, min, max, unit) => {
         return all.filter(m => m[0] <= max);
       }
       const steps = [];
-      if (log) {
+      if (unit === "bytes") {
+        for (const power of [2, 4, 6, 8, 10]) {
+          const marks = [];
+          for (let v = 1; v <= max * 1.001; v *= 2 ** power) if (v >= min * 0.999) marks.push(v);
+          steps.push(marks);
+        }
+      } else if (log) {
         for (const part of [[1, 2, 5], [1]]) {
           const marks = [];
           for (let d = Math.floor(Math.log10(min) + 1e-9); d <= Math.ceil(Math.log10(max)); d++) {
@@ -117,6 +124,7 @@ const unpacked = chart => {
 };
 const overTime = kind => kind === "time" || kind === "flow" || kind === "heat";
 const markers = ["dot", "ring", "bar"];
+const hollow = "o", cross = "x", faint = "~"; // what is in the marks of points of lines
 
 class Chart {
   constructor(figure, data) {
@@ -126,6 +134,7 @@ class Chart {
     this.pictures = [...this.still.querySelectorAll("image")].map(i => i.getAttribute("href"));
     this.linear = data.kind === "bars" || data.kind === "flow"; // of the scale that can be changed
     this.cursor = null;
+    this.hidden = new Set(); // lines that belong to no flow, by name
     const id = this.still.querySelector("title").id;
     this.svg = draw(element("div"), "svg", {"aria-hidden": "true", class: "live"});
     this.tip = element("div", {class: "tip", hidden: ""});
@@ -142,7 +151,16 @@ class Chart {
       this.button("Zoom out", () => this.zoomBy(2));
       this.reset = this.button("All of it", () => setZoom(null));
     }
-    if (["rows", "curves", "time", "bars"].includes(data.kind)) {
+    const lines = [...new Set(data.series.filter(s => s.cell < 0).map(s => s.name))];
+    if (lines.length > 1) for (const name of lines) {
+      const b = this.button(name, () => {
+        if (!this.hidden.delete(name)) this.hidden.add(name);
+        b.setAttribute("aria-pressed", String(!this.hidden.has(name)));
+        this.draw();
+      });
+      b.setAttribute("aria-pressed", "true");
+    }
+    if (["rows", "curves", "time", "bars", "lines"].includes(data.kind)) {
       const words = data.kind === "bars" ? "Logarithmic heights" : "Linear scale", on = data.kind !== "bars";
       const b = this.button(words, () => {
         this.linear = !this.linear;
@@ -170,6 +188,9 @@ class Chart {
     const across = (words, stroke, width, dash) => key(words, s => this.line(s, "M0,6h20", stroke, width, {dash}));
     const upright = (words, dash) => key(words, s => this.line(s, "M10,0v12", "text", 1.4, {dash}));
     if (m.kind === "bars") { upright("p50"); upright("p99", "4 2"); }
+    for (const [mark, words] of Object.entries(m.marks ?? {})) {
+      if (m.series.some(s => s.marks?.some(v => v.includes(mark)))) key(words, s => this.point(s, {line: "text"}, 10, 6, mark));
+    }
     if (m.kind === "time") { across("p99, faint where fewer than 10 samples lie beyond", "blue", 2.4); across("p50", "text", 1); }
     if (m.kind === "flow") {
       across("due", "axis", 1.4);
@@ -198,7 +219,7 @@ class Chart {
   }
 
   // visible are the series of flows that are not switched off, with their places.
-  visible() { return this.model.series.map((s, i) => ({...s, at: i})).filter(s => !off.has(s.cell)); }
+  visible() { return this.model.series.map((s, i) => ({...s, at: i})).filter(s => !off.has(s.cell) && !this.hidden.has(s.name)); }
 
   panelsOf(shown) {
     const m = this.model;
@@ -206,8 +227,8 @@ class Chart {
     if (!m.panels) return shown.map(s => ({title: s.name, series: [s], hues: [0]}));
     const by = new Map(shown.map(s => [s.at, s]));
     return m.panels.map(p => {
-      const kept = p.series.map((s, i) => [by.get(s), p.hues[i]]).filter(k => k[0]);
-      return {title: p.title, series: kept.map(k => k[0]), hues: kept.map(k => k[1]), alone: p.series.length === 1};
+      const kept = p.series.map((s, i) => [by.get(s), p.hues?.[i]]).filter(k => k[0]);
+      return {title: p.title, at: m.panels.indexOf(p), series: kept.map(k => k[0]), hues: kept.map(k => k[1]), alone: p.series.length === 1};
     }).filter(p => p.series.length);
   }
 
@@ -216,9 +237,9 @@ class Chart {
     const m = this.model, range = {min: Infinity, max: 0}, add = v => {
       if (v > 0) { range.min = Math.min(range.min, v); range.max = Math.max(range.max, v); }
     };
-    const whole = off.size === 0 && !zoom, latencies = s => {
+    const whole = off.size === 0 && this.hidden.size === 0 && !zoom, latencies = s => {
       const t = zoom && m.width ? [Math.floor(zoom[0] / m.width), Math.ceil(zoom[1] / m.width)] : [0, undefined];
-      return m.kind === "time" ? [...s.values[0].slice(...t), ...s.values[1].slice(...t)] : m.kind === "curves" ? s.values[0].slice(2) : s.quantiles;
+      return m.kind === "time" ? [...s.values[0].slice(...t), ...s.values[1].slice(...t)] : m.kind === "curves" ? s.values[0].slice(2) : m.kind === "lines" ? s.values[1] : s.quantiles;
     };
     const fitted = s => {
       let {min, max} = s;
@@ -233,6 +254,7 @@ class Chart {
     case "rows": return {x: fitted(m.x)};
     case "curves": return {x: scaleOf("nines", 1, m.x.max), y: fitted(m.y)};
     case "bars": return {x: scaleOf("log", m.x.min, m.x.max, "us")};
+    case "lines": return {x: scaleOf("log", m.x.min, m.x.max, m.x.unit), y: fitted(m.y)};
     case "time": return {x: time(), y: fitted(m.y)};
     case "heat": return {x: time(), y: scaleOf("log", m.y.min, m.y.max, "us")};
     }
@@ -247,6 +269,7 @@ class Chart {
     this.svg.replaceChildren();
     this.panels = this.panelsOf(shown);
     this.scale = shown.length ? this.scales(shown) : {};
+    this.places = m.kind === "lines" ? [...new Set(shown.flatMap(s => s.values[0]))].sort((a, b) => a - b) : null;
     if (this.reset) this.reset.disabled = !zoom;
     this.height = !this.panels.length ? 60 : m.kind === "rows" ? this.layRows(w) : this.layPanels(w);
     for (const [k, v] of Object.entries({viewBox: `0 0 ${w} ${this.height}`, width: w, height: this.height})) this.svg.setAttribute(k, v);
@@ -273,14 +296,16 @@ class Chart {
   // layPanels places the panels in a grid and returns how high it is.
   layPanels(w) {
     const m = this.model, n = this.panels.length, wanted = n <= 1 ? 1 : n <= 4 ? 2 : n <= 9 ? 3 : 4;
-    const named = m.kind === "curves" && this.panels.some(p => !p.alone), most = named ? 2 : 4;
-    const columns = Math.max(1, Math.min(wanted, most, Math.floor(w / (named ? 420 : 230))));
+    const lines = m.kind === "lines", named = lines || m.kind === "curves" && this.panels.some(p => !p.alone);
+    const most = lines ? 3 : named ? 2 : 4;
+    const columns = Math.max(1, Math.min(wanted, most, Math.floor(w / (lines ? 330 : named ? 420 : 230))));
     const left = m.kind === "bars" ? 4 : 56, gap = m.kind === "bars" ? 32 : 18;
-    this.ends = named && w / columns > 420 ? Math.min(Math.max(170, 0.3 * w / columns), 20 + Math.max(...this.panels.flatMap(p => p.series.map(s => widthOf(this.named(s, p)))))) : 0;
+    const roomy = w / columns > (lines ? 300 : 420), longest = Math.max(...this.panels.flatMap(p => p.series.map(s => widthOf(this.named(s, p)))));
+    this.ends = named && roomy ? Math.min(Math.max(lines ? 110 : 170, 0.3 * w / columns), 20 + longest) : 0;
     const wide = (w - left - 8 - gap * (columns - 1)) / columns;
     const labels = this.panels.flatMap(p => this.faultsOf(p));
     const rows = !overTime(m.kind) || !labels.length ? 0 : 1;
-    const key = named && !this.ends ? Math.max(...this.panels.map(p => p.series.length)) * 17 : 0;
+    const key = named && !this.ends ? Math.max(...this.panels.map(p => p.series.filter(s => !s.look?.light).length)) * 17 : 0;
     const head = (m.kind === "bars" ? 38 : 22) + rows * 15 + key;
     const height = named ? 270 : m.kind === "flow" ? (n === 1 ? 260 : 170) : n === 1 ? 250 : m.kind === "heat" ? 140 : 120;
     this.panels.forEach((p, i) => {
@@ -299,7 +324,7 @@ class Chart {
     return p.title ? s.name.replace(" " + p.title, "") : s.name;
   }
 
-  faultsOf(p) { return page.cells[p.series[0].cell].faults ?? []; }
+  faultsOf(p) { return page.cells[p.series[0].cell]?.faults ?? []; }
 
   at(p, scale = this.scale.y, top = p.y, height = p.h) {
     return [v => p.x + this.scale.x.to(v) * p.w, v => top + height - scale.to(v) * height];
@@ -338,6 +363,7 @@ class Chart {
     p.inside ??= draw(p.group, "g", {"clip-path": `url(#${clip})`});
     if (m.kind === "bars") this.drawBars(p, s, top);
     else if (m.kind === "curves") this.drawCurves(p);
+    else if (m.kind === "lines") this.drawLines(p);
     else {
       const lower = m.kind === "flow" && this.scale.backlog ? 0.27 * p.h : 0;
       p.upper = p.h - (lower && lower + 10);
@@ -396,10 +422,14 @@ class Chart {
       this.line(p.inside, tail, hue.line, 1.3, {opacity: 0.5, dash: this.model.simulated ? "2 2" : undefined});
       ends.push({y, x, hue, s});
     });
-    if (p.alone) return;
-    ends.forEach((e, i) => e.order = i);
+    if (!p.alone) this.nameEnds(p, ends);
+  }
+
+  // nameEnds writes the names of lines beside the panel, or above it where there is no
+  // room.
+  nameEnds(p, ends) {
     if (!this.ends) return ends.forEach((e, i) => {
-      const y = p.y - p.series.length * 17 + i * 17 + 4;
+      const y = p.y - ends.length * 17 + i * 17 + 4;
       this.line(p.group, `M${p.x},${y}h26`, e.hue.line, 2.2, {dash: e.hue.dash});
       this.text(p.group, fit(this.named(e.s, p), p.w - 32), p.x + 32, y + 4, {fill: e.hue.label});
     });
@@ -412,6 +442,38 @@ class Chart {
       this.line(p.group, `M${e.x},${e.y}L${p.x + p.w + 12},${e.at}`, e.hue.line, 0.8, {opacity: 0.5});
       this.text(p.group, fit(this.named(e.s, p), this.ends - 18), p.x + p.w + 15, e.at + 4, {fill: e.hue.label});
     }
+  }
+
+  drawLines(p) {
+    const m = this.model, [px, py] = this.at(p), ends = [];
+    this.frame(p, this.scale.y, p.y, p.h);
+    for (const r of m.rules ?? []) if (r.panel === p.at && (r.across ? r.at >= this.scale.y.min && r.at <= this.scale.y.max : true)) {
+      const at = r.across ? py(r.at) : px(r.at), wide = widthOf(r.name, 11.5);
+      this.line(p.inside, r.across ? `M${p.x},${at}h${p.w}` : `M${at},${p.y}v${p.h}`, r.across ? "axis" : "text", 1, {dash: r.across ? "4 3" : undefined});
+      const [x, y] = r.across ? [p.x + 4, at < p.y + 20 ? at + 14 : at - 5] : [clamp(at - wide - 5, p.x + 2, p.x + p.w - wide), p.y + 12];
+      this.box(p.inside, x - 2, y - 11, wide + 4, 14, "paper", 0.8);
+      this.text(p.inside, r.name, x, y, {size: 11.5});
+    }
+    for (const s of p.series) {
+      const points = s.values[0].map((x, i) => [px(x), py(s.values[1][i]), s.marks?.[i]]), through = points.filter(v => !v[2]?.includes(cross));
+      const d = through.map((v, i) => `${i ? "L" : "M"}${v[0].toFixed(1)},${v[1].toFixed(1)}`).join("");
+      this.line(p.inside, d, s.look.line, s.look.light ? 1.3 : 2, {dash: s.look.light ? "1.5 3" : this.dash(s.look.dash)});
+      if (s.look.light) continue;
+      for (const [x, y, mark] of points) this.point(p.group, s.look, x, y, mark);
+      const last = points.at(-1);
+      ends.push({x: last[0], y: last[1], hue: s.look, s});
+    }
+    this.nameEnds(p, ends);
+  }
+
+  // point marks a point in the shape of its line.
+  point(parent, look, x, y, mark = "") {
+    const fill = mark.includes(hollow) || this.model.simulated ? "paper" : look.line;
+    const style = `stroke:${ink(look.line)};stroke-width:1.6;fill:${ink(fill)}${mark.includes(faint) ? ";opacity:.45" : ""}`;
+    if (mark.includes(cross)) return this.line(parent, `M${x - 4},${y - 4}l8,8M${x - 4},${y + 4}l8,-8`, look.line, 1.7, {opacity: mark.includes(faint) ? 0.45 : undefined});
+    if (!look.corners) return draw(parent, "circle", {cx: x, cy: y, r: 3.8, style});
+    const corners = Array.from({length: look.corners}, (_, i) => (look.turn ?? 0) + 2 * Math.PI * i / look.corners);
+    return draw(parent, "path", {d: "M" + corners.map(a => `${(x + 4.8 * Math.cos(a)).toFixed(1)},${(y - 4.8 * Math.sin(a)).toFixed(1)}`).join("L") + "Z", style});
   }
 
   shadeTimes(p, top, height) {
@@ -574,13 +636,14 @@ class Chart {
     if (!p) return 0;
     if (m.kind === "rows") return p.series.length;
     if (m.kind === "curves") return 161;
+    if (m.kind === "lines") return this.places.length;
     if (m.kind === "bars") return p.series[0].values[0].length;
     return Math.ceil(m.x.max / m.width - 1e-9);
   }
 
   xOf(i) {
     const m = this.model;
-    return m.kind === "curves" ? m.x.max ** (i / 160) : m.kind === "bars" ? m.x.min * 10 ** ((i + 0.5) / m.per_decade) : (i + 0.5) * m.width;
+    return m.kind === "lines" ? this.places[i] : m.kind === "curves" ? m.x.max ** (i / 160) : m.kind === "bars" ? m.x.min * 10 ** ((i + 0.5) / m.per_decade) : (i + 0.5) * m.width;
   }
 
   limits() { // of the steps in sight
@@ -599,7 +662,8 @@ class Chart {
     const p = this.panels[best], t = clamp((x - p.x) / p.w, 0, 1);
     if (m.kind === "rows") return {panel: 0, step: clamp(Math.floor((y - p.y - 4) / p.pitch), 0, p.series.length - 1)};
     const v = this.scale.x.from(t), [first, last] = this.limits();
-    const step = m.kind === "curves" ? Math.round(160 * Math.log(v) / Math.log(m.x.max)) :
+    const nearest = () => this.places.reduce((b, x, i) => Math.abs(Math.log(x / v)) < Math.abs(Math.log(this.places[b] / v)) ? i : b, 0);
+    const step = m.kind === "lines" ? nearest() : m.kind === "curves" ? Math.round(160 * Math.log(v) / Math.log(m.x.max)) :
       m.kind === "bars" ? Math.floor(Math.log10(v / m.x.min) * m.per_decade) : Math.floor(v / m.width);
     const c = {panel: best, step: clamp(step, first, last), y: clamp(y, p.y, p.y + p.h)};
     if (m.kind === "heat") c.bin = Math.floor(Math.log10(this.scale.y.from(clamp(1 - (y - p.y) / p.h, 0, 1)) / m.y.min) * m.per_decade);
@@ -622,6 +686,18 @@ class Chart {
       });
       lines.sort((a, b) => b[3] - a[3]);
       return {head: `${percent(q)}: one in ${digits(x)} is slower`, lines, points};
+    }
+    case "lines": {
+      const at = this.places[i], lines = [], points = [];
+      for (const s of p.series) {
+        const k = s.values[0].indexOf(at);
+        if (k < 0) continue;
+        lines.push([s.name + (s.look.light ? ", first byte" : ""), s.text[k], s.look.line, s.values[1][k]]);
+        points.push([at, s.values[1][k], s.look.line]);
+      }
+      lines.sort((a, b) => a[3] - b[3]);
+      const place = m.x.unit === "bytes" ? size(at) : digits(at) + "/s";
+      return {head: `${place}${p.title ? ", " + p.title : ""}`, lines: lines.length ? lines : [["nothing here", "–"]], points};
     }
     case "bars": {
       const v = s.values[0][i] ?? 0;
@@ -806,9 +882,9 @@ function switched() {
   all.disabled = off.size === 0;
   for (const c of charts) c.draw();
 }
-if (page.cells.length > 1) {
+if (page.cells.length > 1 && charts.some(c => c.model.series.some(s => s.cell >= 0))) {
   switched();
-  charts[0].figure.closest("section").before(panel);
+  charts.find(c => c.model.series.some(s => s.cell >= 0)).figure.closest("section").before(panel);
 }
 document.querySelector("main").append(element("p", {id: "keys", hidden: ""},
   "Arrow keys read values and go from flow to flow; in charts over time plus and minus zoom, and Escape shows all."));

@@ -23,11 +23,12 @@ import (
 // beside a large one and the large ones, as the column beside says. A cell that
 // looked for its knee has a row for each trial as well, with the stage done; the counts
 // in it are those of the trial. Where cells repeat, the column repeat is empty in the
-// rows of all repeats together and says which one it is in further rows of each. Every
-// other row carries the counts and the
-// account of its cell, so that a filter on rows loses none of them. Text that a
-// spreadsheet would take
-// for a formula is prefixed with an apostrophe.
+// rows of all repeats together and says which one it is in further rows of each. At the
+// end there is a row of the kind expectation for every cell that an expectation was
+// judged in, and one without a cell for a statement that concerned none. Every
+// other row carries the counts and the account of its cell, so that a filter on rows
+// loses none of them. Text that a spreadsheet would take for a formula is prefixed with
+// an apostrophe.
 func WriteCSV(w io.Writer, run *results.Run) error {
 	run = run.Merged()
 	out := csv.NewWriter(w)
@@ -52,9 +53,7 @@ func WriteCSV(w io.Writer, run *results.Run) error {
 	}
 	add := func(id, repeat string, c *results.Cell) {
 		for _, row := range cellRows(run, c) {
-			if (faulty || swept || repeated(run)) && len(row) < width {
-				row = append(row, make([]string, width-len(row))...)
-			}
+			row = widened(row, width)
 			if row[1] = inert(id); repeated(run) {
 				row = append(row, repeat)
 			}
@@ -67,10 +66,22 @@ func WriteCSV(w io.Writer, run *results.Run) error {
 			add(c.ID, strconv.Itoa(o.Repeat), o)
 		}
 	}
+	if judged := expectationRows(run, len(rows[0])); len(judged) > 0 {
+		rows[0] = append(rows[0], expectationHeads()...)
+		for i := range rows {
+			rows[i] = widened(rows[i], len(rows[0]))
+		}
+		rows = append(rows, judged...)
+	}
 	if err := out.WriteAll(rows); err != nil {
 		return fmt.Errorf("write csv: %w", err)
 	}
 	return nil
+}
+
+// widened returns a row with empty fields behind, up to a width.
+func widened(row []string, width int) []string {
+	return append(row, make([]string, max(0, width-len(row)))...)
 }
 
 // cellRows returns the rows of one cell.

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 
 	"flowbench/report/words"
@@ -100,6 +102,32 @@ func WriteExpectations(w io.Writer, run *results.Run) error {
 		}
 	}
 	return nil
+}
+
+// expectationHeads are the names of what CSV has of expectations.
+func expectationHeads() []string {
+	return []string{"expectation", "verdict", "figure", "limit", "against", "why"}
+}
+
+// expectationRows returns the fields below these names behind so many others, of which
+// only those are set that say where it was and from how many samples.
+func expectationRows(run *results.Run, behind int) (rows [][]string) {
+	for _, e := range run.Expectations {
+		findings := e.Findings
+		if len(findings) == 0 {
+			findings = []results.ExpectationFinding{{Verdict: e.Verdict, Why: e.Why}}
+		}
+		for _, f := range findings {
+			row := make([]string, behind)
+			row[0], row[1], row[4], row[6] = inert(run.ID), inert(f.Cell), "expectation", strconv.FormatInt(f.N, 10)
+			if i := slices.IndexFunc(run.Cells, func(c *results.Cell) bool { return c.ID == f.Cell }); i >= 0 {
+				row[2], row[3] = inert(run.Cells[i].Flow), inert(run.Cells[i].Broker)
+			}
+			rows = append(rows, append(row,
+				inert(e.Statement), inert(f.Verdict), inert(f.Figure), inert(f.Limit), inert(f.Against), inert(f.Why)))
+		}
+	}
+	return rows
 }
 
 // verdictClass is how a verdict is set.

@@ -3,14 +3,18 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"flowbench/report/crossover"
 	"flowbench/report/internal/fixture"
 	"flowbench/report/words"
 	"flowbench/results"
@@ -150,6 +154,99 @@ func changesScale(t *testing.T, p *tab) {
 			t.Errorf("with the linear scale %s the marks are %s; they were %s", pressed, got, before)
 		}
 	}
+}
+
+// opened opens the report of a run.
+func opened(t *testing.T, run *results.Run) *tab {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "report.html")
+	if err := os.WriteFile(path, []byte(htmlOf(t, run)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := browser(t, "file://"+filepath.ToSlash(path), 3*time.Minute)
+	p.do(t, chromedp.Navigate(p.url))
+	return p
+}
+
+// readings goes by keyboard through a chart, from its first value on, and returns what
+// it reads.
+func readings(t *testing.T, p *tab, chart string) (all []string) {
+	t.Helper()
+	stage := chart + `.querySelector(".stage")`
+	_ = ask[bool](t, p, stage+`.focus() ?? true`)
+	p.do(t, chromedp.KeyEvent(kb.Home))
+	for range ask[int](t, p, `+`+stage+`.getAttribute("aria-valuemax") + 1`) {
+		all = append(all, ask[string](t, p, stage+`.getAttribute("aria-valuetext")`))
+		p.do(t, chromedp.KeyEvent(kb.ArrowRight))
+	}
+	return all
+}
+
+func TestACrossoverReadsTheNumbersOfItsTableAndHidesLines(t *testing.T) {
+	run := fixture.Carried()
+	p := opened(t, run)
+	c, first := chart("crossover"), crossover.Of(run)
+	told := readings(t, p, c)
+	if len(told) != len(first.Sizes) {
+		t.Fatalf("there are %d readings for %d sizes: %q", len(told), len(first.Sizes), told)
+	}
+	compared := 0
+	for i, bytes := range first.Sizes {
+		for _, w := range first.Ways {
+			point := first.Groups[0].At(w, bytes)
+			want := fmt.Sprintf("%s p50 %s, n %s", w.Short(), words.Duration(point.Median), words.Count(point.N))
+			if point.Drawn() && !strings.Contains(told[i], want) {
+				t.Errorf("at %s it reads %q; want %q in it", words.Size(bytes), told[i], want)
+			}
+			compared++
+		}
+		if want := words.Size(bytes) + ", " + first.Groups[0].Name; !strings.HasPrefix(told[i], want) {
+			t.Errorf("the reading %q does not begin with %q", told[i], want)
+		}
+	}
+	if compared == 0 {
+		t.Error("nothing was compared")
+	}
+	name := first.Ways[0].Short()
+	hide := `[...` + c + `.querySelectorAll("button")].find(b => b.textContent === ` + strconv.Quote(name) + `)`
+	for _, shown := range []string{"false", "true"} {
+		_ = ask[bool](t, p, hide+`.click() ?? true`)
+		if got := ask[string](t, p, hide+`.getAttribute("aria-pressed")`); got != shown {
+			t.Errorf("the button of %s is pressed: %s; want %s", name, got, shown)
+		}
+		for _, reading := range readings(t, p, c) {
+			if strings.Contains(reading, ", "+name+" p50") && shown == "false" {
+				t.Errorf("%s is hidden, and yet it reads %q", name, reading)
+			}
+		}
+	}
+	if again := readings(t, p, c); !slices.Equal(again, told) {
+		t.Errorf("shown again it reads %q; it was %q", again, told)
+	}
+	isQuiet(t, p)
+}
+
+func TestAKneeReadsWhatEachTrialSaidAndFollowsTheSwitch(t *testing.T) {
+	run := fixture.Swept()
+	p := opened(t, run)
+	c := chart("knee")
+	all := strings.Join(readings(t, p, c), "; ")
+	for _, trial := range run.Cells[0].Sweep.Drawn() {
+		if trial.Latency == nil || trial.Latency.N() == 0 {
+			continue
+		}
+		want := "p99 " + words.QuantileOf(trial.Latency, 0.99).String() + " (" + string(trial.Verdict) + ")"
+		if !strings.Contains(all, want) {
+			t.Errorf("it reads %q; want %q in it", all, want)
+		}
+	}
+	panels := c + `.querySelectorAll("svg > g > text[font-weight]").length`
+	before := ask[int](t, p, panels)
+	_ = ask[bool](t, p, `document.querySelector(".switch .list button").click() ?? true`)
+	if got := ask[int](t, p, panels); got != before-1 {
+		t.Errorf("with one flow switched off %d panels are left of %d", got, before)
+	}
+	isQuiet(t, p)
 }
 
 // compares chooses each reference; the differences that the page came with must be

@@ -56,7 +56,8 @@ type Chart struct {
 	Sizes  []int        // ascending
 	Groups []Group
 
-	Crowded bool // there are too many cells to show each of them by itself
+	Simulated bool
+	Crowded   bool // there are too many cells to show each of them by itself
 }
 
 // mostInDetail is how many cells a report shows one by one if their payloads
@@ -118,7 +119,7 @@ func (g Group) Has(w Way) bool {
 
 // Of returns the chart of run, or nil if its payloads do not differ.
 func Of(run *results.Run) *Chart {
-	c := &Chart{Kind: results.Query}
+	c := &Chart{Kind: results.Query, Simulated: run.Simulated}
 	sizes := make(map[int]bool)
 	carried := false
 	for _, cell := range run.Cells {

@@ -12,7 +12,7 @@ import (
 // A Chart is what a figure shows, as data, for pages in which it can be explored. The
 // drawing of the figure is made from the same numbers.
 type Chart struct {
-	Kind   string        `json:"kind"` // rows, curves, bars, time, flow or heat; see Values of a ChartSeries
+	Kind   string        `json:"kind"` // see Values of a ChartSeries
 	X      Scale         `json:"x"`
 	Y      Scale         `json:"y"`
 	Series []ChartSeries `json:"series"`
@@ -23,13 +23,16 @@ type Chart struct {
 	PerDecade int       `json:"per_decade,omitempty"` // bins on a logarithmic scale that begins at the least latency
 	Noun      string    `json:"noun,omitempty"`       // what is counted: commands, queries or operations
 	Simulated bool      `json:"simulated,omitempty"`
+
+	Rules []ChartRule       `json:"rules,omitempty"` // of lines
+	Marks map[string]string `json:"marks,omitempty"` // what the marks of points stand for
 }
 
 // A Scale is an axis of a chart.
 type Scale struct {
 	Name string  `json:"name"`
 	Kind string  `json:"kind"` // log, linear, or nines: 1/(1-p) on a logarithmic scale
-	Unit string  `json:"unit"` // us, s, per_s, n, or nines
+	Unit string  `json:"unit"` // us, s, per_s, n, nines, bytes or times
 	Min  float64 `json:"min"`
 	Max  float64 `json:"max"`
 }
@@ -41,8 +44,8 @@ type ChartPanel struct {
 	Hues   []int  `json:"hues"`
 }
 
-// A ChartSeries is one cell's part in a chart. Its values are, by the kind of the
-// chart:
+// A ChartSeries is one cell's part in a chart, or one of several lines. Its values are,
+// by the kind of the chart:
 //
 //	rows    none but the quantiles
 //	curves  latencies at 1/(1-p) = N^(i/last), i from 0
@@ -50,14 +53,17 @@ type ChartPanel struct {
 //	time    for each window the p50, the p99 and how many operations they are from
 //	flow    for each window the rates of due, ok and otherwise, and the backlog
 //	heat    how many operations there are in each window, and text: see heatText
+//	lines   the places and the values of points, and for each a text and a mark
 //
 // Latencies are in microseconds, and 0 where there is nothing.
 type ChartSeries struct {
-	Cell   int              `json:"cell"`
+	Cell   int              `json:"cell"` // -1 where points of one series are of several cells
 	Name   string           `json:"name"`
 	N      int64            `json:"n"`
 	Values []json.Marshaler `json:"values,omitempty"`
 	Text   []string         `json:"text,omitempty"`
+	Marks  []string         `json:"marks,omitempty"`
+	Look   *ChartLook       `json:"look,omitempty"`
 	Faint  bool             `json:"faint,omitempty"` // the cell is not valid
 
 	// Quantiles are those of rows and bars, with all their digits, since they stand

@@ -37,7 +37,8 @@ type route struct {
 	light  bool // drawn with less weight, without markers and without a name
 	sizes  []int
 	values []float64
-	hollow []bool // too few operations
+	hollow []bool  // too few operations
+	counts []int64 // the operations that each value is from
 }
 
 // A routePanel is the lines for one flow on one broker.
@@ -52,6 +53,7 @@ type routeFigure struct {
 
 	panels []routePanel
 	axis   func(span) axis
+	unit   string               // of that
 	text   func(float64) string // of a value, for those who do not see it
 }
 
@@ -64,7 +66,7 @@ func timeRoutes(c *crossover.Chart) routeFigure {
 		caption: "Median time from due to " + end + ", both scales logarithmic. Where two lines cross, the better " +
 			"way changes. Lines that bear the name of a store are by reference over it. Hollow markers have fewer " +
 			"than 5 operations and take part in no comparison." + notDrawn(c),
-		axis: latencyAxis, text: func(us float64) string { return "p50 " + words.Duration(fromMicros(us)) },
+		axis: latencyAxis, unit: "us", text: medianText,
 	}
 	for _, g := range c.Groups {
 		f.add(routePanel{titleOf(c, g), routesOf(c, g, c.Ways, func(p crossover.Point) float64 {
@@ -83,7 +85,7 @@ func byteRoutes(c *crossover.Chart) routeFigure {
 		caption: "Median time from due until the service had the first byte of a payload (dotted and light) and the " +
 			"last (with markers). What lies between is time in which a service that can begin early could begin. By " +
 			"reference, each panel shows the store whose last byte comes first at the largest size.",
-		axis: latencyAxis, text: func(us float64) string { return "p50 " + words.Duration(fromMicros(us)) },
+		axis: latencyAxis, unit: "us", text: medianText,
 	}
 	for _, g := range c.Groups {
 		p := routePanel{title: g.Name}
@@ -135,7 +137,7 @@ func burdenRoutes(c *crossover.Chart) routeFigure {
 		caption: "Bytes that pass the broker both ways for each operation, protocol included, as a multiple of the " +
 			"size of the payload. By reference, each point is of the store with which the broker bears most. What is " +
 			"below 0.001 is drawn there.",
-		axis: timesAxis, text: func(v float64) string { return words.Digits(v) + " times" },
+		axis: timesAxis, unit: "times", text: func(v float64) string { return words.Digits(v) + " times" },
 	}
 	value := func(p crossover.Point) float64 {
 		if p.Cell.Cost.BrokerBytes == nil || p.Cell.Load.PayloadBytes == 0 {
@@ -169,14 +171,19 @@ func (r route) larger(o route) route {
 	}
 	for i, bytes := range o.sizes {
 		if k, found := slices.BinarySearch(r.sizes, bytes); found {
-			r.values[k] = max(r.values[k], o.values[i])
+			if o.values[i] > r.values[k] {
+				r.values[k], r.counts[k] = o.values[i], o.counts[i]
+			}
 		} else {
 			r.sizes, r.values = slices.Insert(r.sizes, k, bytes), slices.Insert(r.values, k, o.values[i])
-			r.hollow = slices.Insert(r.hollow, k, o.hollow[i])
+			r.hollow, r.counts = slices.Insert(r.hollow, k, o.hollow[i]), slices.Insert(r.counts, k, o.counts[i])
 		}
 	}
 	return r
 }
+
+// medianText says a median.
+func medianText(us float64) string { return "p50 " + words.Duration(fromMicros(us)) }
 
 func fromMicros(us float64) time.Duration { return time.Duration(us * float64(time.Microsecond)) }
 
@@ -193,7 +200,7 @@ func routesOf(c *crossover.Chart, g crossover.Group, ways []crossover.Way,
 			}
 			if v := value(p); v > 0 {
 				r.sizes, r.values = append(r.sizes, bytes), append(r.values, v)
-				r.hollow = append(r.hollow, !p.Solid())
+				r.hollow, r.counts = append(r.hollow, !p.Solid()), append(r.counts, p.N)
 			}
 		}
 		if len(r.sizes) > 0 {
@@ -286,6 +293,7 @@ func (f routeFigure) figure(c *crossover.Chart) Figure {
 	g, height := newGrid(spec)
 	return Figure{
 		Name: f.name, Section: f.section, Title: f.title, Caption: f.caption, Alt: f.alt(), height: height,
+		Chart: f.chart(c, extent),
 		paint: func(sh *sheet) {
 			sh.title(f.title, f.hint)
 			x := sizeAxis(c.Sizes)
@@ -297,6 +305,31 @@ func (f routeFigure) figure(c *crossover.Chart) Figure {
 			sh.axisName(x.name)
 		},
 	}
+}
+
+// chart returns the figure's chart.
+func (f routeFigure) chart(c *crossover.Chart, extent span) *Chart {
+	chart := &Chart{
+		Kind: "lines", X: sizeAxis(c.Sizes).scaleAs("log", "bytes"), Y: f.axis(extent).scaleAs("log", f.unit),
+		Simulated: c.Simulated, Marks: map[string]string{markHollow: "fewer than 5 operations"},
+	}
+	for _, p := range f.panels {
+		panel := ChartPanel{Title: p.title}
+		for _, r := range p.routes {
+			points := make([]linePoint, len(r.sizes))
+			for i, bytes := range r.sizes {
+				text := f.text(r.values[i]) + ", n " + words.Count(r.counts[i])
+				points[i] = linePoint{x: float64(bytes), y: r.values[i], text: text}
+				if r.hollow[i] && !r.light {
+					points[i].mark = markHollow
+				}
+			}
+			panel.Series = append(panel.Series, len(chart.Series))
+			chart.Series = append(chart.Series, lineOf(-1, r.name, r.look.chartLook(r.light), points))
+		}
+		chart.Panels = append(chart.Panels, panel)
+	}
+	return chart
 }
 
 // alt says for each line where it begins and ends.

@@ -4,8 +4,6 @@ import (
 	"image/color"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	"gonum.org/v1/plot/vg"
 
@@ -103,12 +101,7 @@ type Hue struct {
 func Hues() []Hue {
 	all := make([]Hue, maxHues)
 	for i := range all {
-		h := hueOf(i)
-		dashes := make([]string, len(h.dashes))
-		for k, d := range h.dashes {
-			dashes[k] = strconv.FormatFloat(d.Points(), 'g', -1, 64)
-		}
-		all[i] = Hue{h.line.spec().name, h.label.spec().name, strings.Join(dashes, " ")}
+		all[i] = hueOf(i).forPage()
 	}
 	return all
 }

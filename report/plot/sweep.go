@@ -14,6 +14,7 @@ import (
 // A kneePlot is one cell with what it did at each rate.
 type kneePlot struct {
 	name   string
+	cell   int
 	sweep  *results.Sweep
 	trials []*results.Trial // in the order of their rates
 }
@@ -27,7 +28,7 @@ func knees(run *results.Run, labels []string) (Figure, bool) {
 		if c.Sweep == nil {
 			continue
 		}
-		k := kneePlot{name: labels[i], sweep: c.Sweep}
+		k := kneePlot{name: labels[i], cell: i, sweep: c.Sweep}
 		for _, t := range c.Sweep.Drawn() {
 			if t.Latency == nil || t.Latency.N() == 0 {
 				continue
@@ -58,6 +59,7 @@ func knees(run *results.Run, labels []string) (Figure, bool) {
 			"Each point is a run of its own. Hollow: the objective was missed; a cross: the generator was late, so " +
 			"that the point says nothing about the flow. Faint: fewer than 10 samples lie beyond the quantile. The " +
 			"dashed line is the longest time that the objective allows; the upright line is the knee.",
+		Chart: kneesChart(run, all, rateAxis(rates), latencyAxis(latency)),
 		paint: func(sh *sheet) {
 			sh.title(title, "p99 and p50 from due until done; the upright line is the knee, the dashed one the "+
 				"objective")
@@ -100,11 +102,8 @@ func (sh *sheet) knee(p panel, k kneePlot) {
 		sh.line(pen{ink: text, width: 1}, foot, vg.Point{X: foot.X, Y: p.area.Max.Y})
 		sh.tag(p, kneeName(k.sweep), vg.Point{X: foot.X - 4, Y: p.area.Max.Y - 10}, leftwards)
 	}
-	for i, q := range []float64{0.5, 0.99} {
-		h := hue{vermillion, vermillionText, []vg.Length{7, 2.5}}
-		if i == 1 {
-			h = hue{blue, blueText, nil}
-		}
+	for _, q := range kneeQuantiles() {
+		h := kneeHue(q)
 		var path []vg.Point
 		for _, t := range k.trials {
 			if t.Verdict != results.TrialSpoilt {
@@ -119,6 +118,60 @@ func (sh *sheet) knee(p panel, k kneePlot) {
 		end := p.at(last.RatePerS, micros(last.Latency.Quantile(q)))
 		sh.write(words.Percentile(q), vg.Point{X: end.X + 6, Y: end.Y - 3.3}, textStyle{ink: h.label, size: tickSize})
 	}
+}
+
+// kneeQuantiles are those that are drawn over the rate.
+func kneeQuantiles() []float64 { return []float64{0.5, 0.99} }
+
+func kneeHue(q float64) hue {
+	if q == 0.5 {
+		return hue{vermillion, vermillionText, []vg.Length{7, 2.5}}
+	}
+	return hue{blue, blueText, nil}
+}
+
+// kneesChart returns the chart of knees.
+func kneesChart(run *results.Run, all []kneePlot, x, y axis) *Chart {
+	c := &Chart{
+		Kind: "lines", X: x.scaleAs("log", "per_s"), Y: y.latencyScale(), Simulated: run.Simulated,
+		Marks: map[string]string{
+			markHollow: "the objective was missed", markCross: "the generator was late, or the trial was cut short",
+			markFaint: "fewer than 10 samples lie beyond",
+		},
+	}
+	for i, k := range all {
+		p := ChartPanel{Title: k.name}
+		for _, q := range kneeQuantiles() {
+			points := make([]linePoint, len(k.trials))
+			for j, t := range k.trials {
+				points[j] = linePoint{x: t.RatePerS, y: micros(t.Latency.Quantile(q)),
+					text: words.QuantileOf(t.Latency, q).String() + " (" + string(t.Verdict) + ")", mark: trialMark(t)}
+				if !t.Latency.Resolved(q) {
+					points[j].mark += markFaint
+				}
+			}
+			p.Series = append(p.Series, len(c.Series))
+			l := look{hue: kneeHue(q)}.chartLook(false)
+			c.Series = append(c.Series, lineOf(k.cell, words.Percentile(q), l, points))
+		}
+		c.Panels = append(c.Panels, p)
+		c.Rules = append(c.Rules, ChartRule{Panel: i, Across: true, At: micros(k.sweep.SLO.Latency),
+			Name: "objective " + words.Span(k.sweep.SLO.Latency)})
+		if k.sweep.KneePerS > 0 {
+			c.Rules = append(c.Rules, ChartRule{Panel: i, At: k.sweep.KneePerS, Name: kneeName(k.sweep)})
+		}
+	}
+	return c
+}
+
+func trialMark(t *results.Trial) string {
+	switch t.Verdict {
+	case results.TrialMissed:
+		return markHollow
+	case results.TrialSpoilt, results.TrialCut:
+		return markCross
+	}
+	return markSolid
 }
 
 // kneeName is what the line of a knee is called.
