@@ -25,7 +25,8 @@ type Conn interface {
 	// means that the broker confirmed; without it, that the message was handed
 	// over. Messages to an address of Inbox are never confirmed: a lost answer
 	// shows as the client's timeout. [OutcomeOf] tells from an error whether the
-	// message certainly was not taken or whether nobody knows.
+	// message certainly was not taken or whether nobody knows. The body is the
+	// caller's again once Publish has returned, with whatever.
 	Publish(ctx context.Context, m Message) error
 
 	// Subscribe starts to receive the messages that are sent to subject.

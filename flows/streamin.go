@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"flowbench/flows/chunks"
 )
@@ -104,17 +105,50 @@ type incoming struct {
 
 // Read implements [io.Reader]. It waits for bytes.
 func (in *incoming) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return in.read(func(now time.Duration) (n int, ask *chunks.Frame, err error) {
+		return in.receiver.Read(now, p)
+	})
+}
+
+// WriteTo implements [io.WriterTo]: whoever only looks at the bytes gets them
+// without a copy.
+func (in *incoming) WriteTo(w io.Writer) (written int64, err error) {
+	for {
+		var data []byte
+		_, err := in.read(func(now time.Duration) (n int, ask *chunks.Frame, err error) {
+			data, ask, err = in.receiver.Take(now)
+			return len(data), ask, err
+		})
+		if err == io.EOF { //nolint:errorlint // an error of the connection may wrap one, and is not the end
+			return written, nil
+		}
+		if err != nil {
+			return written, err
+		}
+		n, err := w.Write(data)
+		if written += int64(n); err != nil {
+			return written, err
+		}
+	}
+}
+
+// read waits until take has got bytes from the receiver, and asks for more where
+// take says so. Take is called under the lock.
+func (in *incoming) read(take func(now time.Duration) (n int, ask *chunks.Frame, err error)) (int, error) {
 	if in.ended {
 		return 0, io.EOF
 	}
-	if err := in.begin(); err != nil || len(p) == 0 {
+	if err := in.begin(); err != nil {
 		return 0, err
 	}
 	c := in.conn
 	for {
 		now := c.runtime.Now()
 		in.mu.Lock()
-		n, ask, err := in.receiver.Read(now, p)
+		n, ask, err := take(now)
 		if n == 0 && err == nil {
 			ask = in.receiver.Tick(now)
 			err = in.receiver.Err()

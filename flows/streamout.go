@@ -24,6 +24,8 @@ type outgoing struct {
 	mu     sync.Mutex // never held while waiting
 	sender *chunks.Sender
 	err    error // of the broker: the opening has reached nobody
+
+	frame []byte // what is being sent, in the hands of serve
 }
 
 // Publish implements [Conn]. A message whose body is large is taken when its
@@ -154,7 +156,8 @@ func (o *outgoing) serve(ctx context.Context) error {
 		p, next := o.round()
 		switch next {
 		case toPost:
-			c.post(ctx, p.To, p.Frame)
+			o.frame = p.Frame.Append(o.frame[:0])
+			_ = c.Conn.Publish(ctx, Message{Subject: p.To, Body: o.frame}) // what is lost is asked for again
 			o.tell(p)
 			if ctx.Err() == nil && !c.isClosed() {
 				continue

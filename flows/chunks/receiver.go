@@ -226,33 +226,67 @@ func (r *Receiver) forget() {
 // returns the frame to send, if there is one. With nothing there, and nothing
 // wrong, n is 0 and the error nil; at the end of the body it is [io.EOF].
 func (r *Receiver) Read(now time.Duration, p []byte) (n int, ask *Frame, err error) {
-	switch {
-	case r.failure != nil:
-		return 0, nil, r.failure
-	case r.left || r.dealt:
-		return 0, nil, errOver
+	if err := r.readable(); err != nil {
+		return 0, nil, err
 	}
 	for n < len(p) && r.head < r.next {
-		s := &r.slots[r.head%r.window]
-		m := copy(p[n:], s.frame.Data[r.offset:])
+		m := copy(p[n:], r.front())
 		n += m
-		if r.offset += m; r.offset < len(s.frame.Data) {
-			break
-		}
-		r.held -= len(s.frame.Data)
-		*s, r.offset = slot{}, 0
-		r.head++
+		r.skip(m)
 	}
-	if r.whole {
-		if n == 0 && r.head == r.next {
-			return 0, nil, io.EOF
-		}
-		return n, nil, nil
+	ask, err = r.proceed(now, n)
+	return n, ask, err
+}
+
+// Take is [Receiver.Read] for who wants no copy: it returns the next bytes of the
+// body, at most a chunk, which are the caller's from then on.
+func (r *Receiver) Take(now time.Duration) (data []byte, ask *Frame, err error) {
+	if err := r.readable(); err != nil {
+		return nil, nil, err
 	}
-	if r.limit()-r.promised >= max(1, r.window/2) {
-		ask = r.want(now, nil)
+	for len(data) == 0 && r.head < r.next {
+		data = r.front()
+		r.skip(len(data))
 	}
-	return n, ask, nil
+	ask, err = r.proceed(now, len(data))
+	return data, ask, err
+}
+
+// readable returns why nothing can be read any more, if so.
+func (r *Receiver) readable() error {
+	switch {
+	case r.failure != nil:
+		return r.failure
+	case r.left || r.dealt:
+		return errOver
+	}
+	return nil
+}
+
+// front returns what has not been read of the first chunk that is held.
+func (r *Receiver) front() []byte { return r.slots[r.head%r.window].frame.Data[r.offset:] }
+
+// skip lets go of n bytes of the front.
+func (r *Receiver) skip(n int) {
+	s := &r.slots[r.head%r.window]
+	if r.offset += n; r.offset < len(s.frame.Data) {
+		return
+	}
+	r.held -= len(s.frame.Data)
+	*s, r.offset = slot{}, 0
+	r.head++
+}
+
+// proceed says what follows when n bytes have been read: that it was the end, or a
+// want, since there is room for more.
+func (r *Receiver) proceed(now time.Duration, n int) (ask *Frame, err error) {
+	switch {
+	case r.whole && n == 0 && r.head == r.next:
+		return nil, io.EOF
+	case !r.whole && r.limit()-r.promised >= max(1, r.window/2):
+		return r.want(now, nil), nil
+	}
+	return nil, nil
 }
 
 var errOver = errors.New("the message has been dealt with or left")

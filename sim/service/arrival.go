@@ -34,29 +34,33 @@ func (s *Service) receive(ctx context.Context, r flows.Request) (arrival, error)
 		}
 		return a, nil
 	}
-	var a arrival
-	var check payloadCheck
+	in := intake{ctx: ctx, runtime: s.runtime}
 	buf := s.pieces.Get().(*[pieceBytes]byte)
 	defer s.pieces.Put(buf)
-	for {
-		n, err := r.Stream.Read(buf[:])
-		if n > 0 {
-			if a.last = s.runtime.Now(); a.first == 0 {
-				a.first = a.last
-			}
-			check.take(buf[:n])
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			a.bytes = check.bytes
-			a.op, a.intact = check.judge()
-			return a, nil
-		case err != nil:
-			return a, fmt.Errorf("receive payload: %w", err)
-		case ctx.Err() != nil:
-			return a, ctx.Err()
-		}
+	if _, err := io.CopyBuffer(&in, r.Stream, buf[:]); err != nil {
+		return in.arrival, fmt.Errorf("receive payload: %w", err)
 	}
+	in.bytes = in.check.bytes
+	in.op, in.intact = in.check.judge()
+	return in.arrival, nil
+}
+
+// An intake looks at the payload of a request while it comes.
+type intake struct {
+	arrival
+
+	ctx     context.Context // of the request
+	runtime flows.Runtime
+	check   payloadCheck
+}
+
+// Write implements [io.Writer]. It keeps nothing of p.
+func (in *intake) Write(p []byte) (int, error) {
+	if in.last = in.runtime.Now(); in.first == 0 {
+		in.first = in.last
+	}
+	in.check.take(p)
+	return len(p), in.ctx.Err()
 }
 
 // missed says what becomes of a command whose payload did not come. If it may

@@ -117,17 +117,26 @@ func wantFields(t *testing.T, got, want flows.Message) {
 func bodiesSurvive(t *testing.T, ctx context.Context, r *rig) {
 	c := r.connect(t, ctx, "one")
 	s := subscribe(t, ctx, c, "bodies", "g")
+	address, answers := inbox(t, ctx, c)
+	// send has a body make its way, as a request or as an answer.
+	send := func(m flows.Message, size int, sub flows.Subscription) flows.Message {
+		m.Body = make([]byte, size)
+		for j := range m.Body {
+			m.Body[j] = byte(j * 7)
+		}
+		want := bytes.Clone(m.Body)
+		publish(t, ctx, c, m)
+		clear(m.Body) // the publisher may use its memory again
+		got := receive(t, ctx, sub)
+		if !bytes.Equal(got.Body, want) {
+			t.Errorf("a body of %d bytes to %s came as %d bytes, or as others", size, m.Subject, len(got.Body))
+		}
+		return got
+	}
 	for i, size := range []int{0, 1, 4096, 100 << 10} {
-		body := make([]byte, size)
-		for j := range body {
-			body[j] = byte(j * 7)
-		}
-		want := bytes.Clone(body)
-		publish(t, ctx, c, flows.Message{Subject: "bodies", ID: uint64(i) + 1, Body: body})
-		clear(body) // the publisher may use its memory again
-		if m := receive(t, ctx, s); !bytes.Equal(m.Body, want) {
-			t.Errorf("a body of %d bytes came back as %d bytes, or as others", size, len(m.Body))
-		}
+		id := uint64(i) + 1
+		asked := send(flows.Message{Subject: "bodies", ID: id, ReplyTo: address}, size, s)
+		send(flows.Message{Subject: asked.ReplyTo, Correlation: id}, size, answers)
 	}
 }
 
