@@ -77,7 +77,7 @@ func TestSchedules(t *testing.T) {
 				if flow.mode != "" {
 					n /= 4 // they differ in less than flows do
 				}
-				if testing.Short() {
+				if testing.Short() || raced {
 					n = min(n, 50)
 				}
 				sweep(t, flow, n)
