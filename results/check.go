@@ -52,8 +52,8 @@ func (c *Cell) judgeOperations() {
 		)
 	}
 	if n.Dropped > 0 {
-		c.why("%d of %d operations were dropped: %d were under way at once, the limit (max_in_flight)",
-			n.Dropped, n.Due, c.Load.MaxInFlight)
+		c.why("%d of %d operations were dropped: %d were under way at once, the limit (max_in_flight)%s",
+			n.Dropped, n.Due, c.Load.MaxInFlight, c.meanwhile())
 	}
 	if c.Finished && !c.Drained {
 		c.why("the drain ended before all work had: what seems lost may only have been late")
@@ -82,8 +82,22 @@ func (c *Cell) judgeFaults() {
 
 func (c *Cell) judgeGenerator() {
 	if late := c.lateness(); late != "" {
-		c.why("operations started late: %s", late)
+		c.why("operations started late: %s%s", late, c.meanwhile())
 	}
+}
+
+// meanwhile says what the machine lacked, if anything: a generator that gets no CPU is
+// late and drops operations through no fault of the flow.
+func (c *Cell) meanwhile() string {
+	switch p := c.Pressure; {
+	case p.CPUSome > psiLimit:
+		return fmt.Sprintf(", while tasks waited for a CPU in %.0f %% of the time", 100*p.CPUSome)
+	case p.Steal > stealLimit:
+		return fmt.Sprintf(", while the hypervisor took %.0f %% of the CPU time", 100*p.Steal)
+	case p.Busy > busyLimit:
+		return fmt.Sprintf(", while the CPUs were busy %.0f %% of the time", 100*p.Busy)
+	}
+	return ""
 }
 
 // lateness says how late the generator was, or nothing if it was in time.

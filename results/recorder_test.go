@@ -315,6 +315,22 @@ func TestJudge(t *testing.T) {
 				c.SendLag.Record(8 * time.Millisecond)
 			}
 		}, "send lag"},
+		{"and where the generator got no CPU, it says so", func(c *Cell) {
+			c.Counts.Dropped++
+			c.Counts.OK--
+			c.Pressure.CPUSome = 0.83
+		}, "(max_in_flight), while tasks waited for a CPU in 83 % of the time"},
+		{"or that the hypervisor had it", func(c *Cell) {
+			c.Counts.Dropped++
+			c.Counts.OK--
+			c.Pressure.Steal = 0.1
+		}, "(max_in_flight), while the hypervisor took 10 % of the CPU time"},
+		{"or that all of it was in use", func(c *Cell) {
+			for range 1000 {
+				c.SendLag.Record(8 * time.Millisecond)
+			}
+			c.Pressure.Busy = 0.97
+		}, "a latency p99 of 10 ms, while the CPUs were busy 97 % of the time"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
