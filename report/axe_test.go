@@ -31,7 +31,7 @@ func TestAccessibility(t *testing.T) {
 			p := browser(t, "file://"+filepath.ToSlash(path), 5*time.Minute)
 			for _, scheme := range []string{"light", "dark"} {
 				look(t, p, scheme, "")
-				p.do(t, chromedp.Navigate(p.url))
+				p.Do(t, chromedp.Navigate(p.url))
 				// What is folded and what only comes up when it is asked for counts as well.
 				_ = ask[bool](t, p, `(() => {
 					for (const d of document.querySelectorAll("details")) d.open = true;
@@ -51,7 +51,7 @@ func findings(t *testing.T, p *tab, axe, scheme string) {
 	t.Helper()
 	// A debugger may run what the policy of the page forbids the page itself.
 	_ = ask[bool](t, p, axe+`; true`)
-	found, err := chromedp.Run(p.ctx, chromedp.Evaluate[[]string](`axe.run(document, {resultTypes: ["violations"]})
+	found, err := chromedp.Run(p.Context(), chromedp.Evaluate[[]string](`axe.run(document, {resultTypes: ["violations"]})
 		.then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical")
 			.flatMap(v => v.nodes.slice(0, 5).map(n => v.impact + ": " + v.id + ": " + v.help + ": " +
 				n.html.slice(0, 200) + " " + n.failureSummary.slice(0, 400))))`,

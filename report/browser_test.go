@@ -1,20 +1,15 @@
 package report
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -54,69 +49,23 @@ func full() *results.Run {
 	return fixture.Told(run)
 }
 
-// A tab is a page in a browser, and what the browser had to say about it.
+// A tab is a page in a browser.
 type tab struct {
-	ctx context.Context
-	url string
+	*browsertest.Tab
 
-	mu       sync.Mutex
-	requests []string
-	trouble  []string
+	url string
 }
 
-// browser returns a tab of a Chromium, which the test environment of CI must have.
+// browser returns a tab for the page of an address.
 func browser(t *testing.T, url string, patience time.Duration) *tab {
 	t.Helper()
-	options := browsertest.Options(t)
-	ctx, stop := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(stop)
-	ctx, stopAll := chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(stopAll)
-	p := &tab{url: url}
-	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithListener(p.listen))
-	t.Cleanup(closeTab)
-	p.ctx = ctx
-	return p
-}
-
-// listen notes what the page asks for and what it complains about.
-func (p *tab) listen(event any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch e := event.(type) {
-	case *network.EventRequestWillBeSent:
-		if !strings.HasPrefix(e.Request.URL, "data:") { // pictures that are in the file itself
-			p.requests = append(p.requests, e.Request.URL)
-		}
-	case *runtime.EventExceptionThrown:
-		what := e.ExceptionDetails.Text
-		if thrown := e.ExceptionDetails.Exception; thrown != nil {
-			what += ": " + thrown.Description
-		}
-		p.trouble = append(p.trouble, what)
-	case *runtime.EventConsoleAPICalled:
-		p.trouble = append(p.trouble, fmt.Sprint("console: ", e.Type))
-	case *log.EventEntryAdded:
-		p.trouble = append(p.trouble, e.Entry.Text)
-	}
-}
-
-// do performs steps and ends the test if one fails.
-func (p *tab) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
-	t.Helper()
-	if err := chromedp.Do(p.ctx, steps...); err != nil {
-		t.Fatal(err)
-	}
+	return &tab{browsertest.Open(t, patience), url}
 }
 
 // ask returns what an expression is in the page.
 func ask[T any](t *testing.T, p *tab, expression string) T {
 	t.Helper()
-	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression))
-	if err != nil {
-		t.Fatalf("%s: %v", expression, err)
-	}
-	return v
+	return browsertest.Ask[T](t, p.Tab, expression)
 }
 
 // TestAReportInABrowser opens the report of a run as somebody would who was sent
@@ -131,7 +80,7 @@ func TestAReportInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := browser(t, "file://"+filepath.ToSlash(filepath.Join(root.Name(), "report.html")), 3*time.Minute)
-	p.do(t, chromedp.Navigate(p.url))
+	p.Do(t, chromedp.Navigate(p.url))
 	t.Run("shows every section", func(t *testing.T) { showsEverySection(t, p) })
 	t.Run("leaves a hostile name text", func(t *testing.T) { leavesNamesText(t, p) })
 	t.Run("sorts its tables by keyboard", func(t *testing.T) { sorts(t, p) })
@@ -185,7 +134,7 @@ func sorts(t *testing.T, p *tab) {
 	original := ask[[]string](t, p, names)
 	_ = ask[bool](t, p, head+`.querySelector("button").focus() ?? true`)
 	for _, want := range []string{"ascending", "descending", ""} {
-		p.do(t, chromedp.KeyEvent(kb.Enter))
+		p.Do(t, chromedp.KeyEvent(kb.Enter))
 		if got := ask[string](t, p, head+`.getAttribute("aria-sort") ?? ""`); got != want {
 			t.Errorf("aria-sort is %q; want %q", got, want)
 		}
@@ -216,7 +165,7 @@ func isDark(t *testing.T, p *tab) {
 	})`
 	light := ask[[]string](t, p, colours)
 	for _, scheme := range []string{"dark", "light"} {
-		_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		_, err := chromedp.Call(p.Context(), emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		})
 		if err != nil {
@@ -235,13 +184,11 @@ func isDark(t *testing.T, p *tab) {
 }
 
 func isQuiet(t *testing.T, p *tab) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.trouble) > 0 {
-		t.Errorf("the browser says %q", p.trouble)
+	if trouble := p.Trouble(); len(trouble) > 0 {
+		t.Errorf("the browser says %q", trouble)
 	}
-	if !slices.Equal(p.requests, []string{p.url}) {
-		t.Errorf("the page asked for %q; want itself alone", p.requests)
+	if requests := p.Requests(); !slices.Equal(requests, []string{p.url}) {
+		t.Errorf("the page asked for %q; want itself alone", requests)
 	}
 }
 
@@ -264,19 +211,19 @@ func isClosed(t *testing.T, p *tab) {
 		document.addEventListener("securitypolicyviolation", e => end("stopped by " + e.effectiveDirective));
 		fetch("http://127.0.0.1:9/").then(() => end("loaded"), () => {});
 	})`
-	got, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](load, chromedp.EvalAwaitPromise))
+	got, err := chromedp.Run(p.Context(), chromedp.Evaluate[string](load, chromedp.EvalAwaitPromise))
 	if err != nil || got != "stopped by connect-src" {
 		t.Errorf("a request to elsewhere is %q, %v; want the policy to stop it", got, err)
 	}
 }
 
 func isWholeWithoutScripts(t *testing.T, p *tab) {
-	_, err := chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled,
+	_, err := chromedp.Call(p.Context(), emulation.SetScriptExecutionDisabled,
 		emulation.SetScriptExecutionDisabledParams{Value: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.do(t, chromedp.Navigate(p.url))
+	p.Do(t, chromedp.Navigate(p.url))
 	if n := ask[int](t, p, `document.querySelectorAll("button, select, .chart, .switch").length`); n != 0 {
 		t.Errorf("the page has %d controls that do nothing", n)
 	}

@@ -42,7 +42,7 @@ func explores(t *testing.T, p *tab) {
 func readsTheTable(t *testing.T, p *tab) {
 	stage := chart("intervals") + `.querySelector(".stage")`
 	_ = ask[bool](t, p, stage+`.focus() ?? true`)
-	p.do(t, chromedp.KeyEvent(kb.Home))
+	p.Do(t, chromedp.KeyEvent(kb.Home))
 	rows := ask[int](t, p, `document.querySelectorAll("#glance table tbody")[0].rows.length`)
 	table := ask[[]string](t, p, `[...document.querySelectorAll("#glance table tbody")[0].rows].map(r =>
 		r.cells[0].firstChild.textContent.trim() + ", p50 " + r.cells[9].firstChild.textContent + ", p99 " +
@@ -53,9 +53,9 @@ func readsTheTable(t *testing.T, p *tab) {
 		if !slices.Contains(table, got) {
 			t.Errorf("row %d reads %q, which is in no row of the table: %q", i, got, table)
 		}
-		p.do(t, chromedp.KeyEvent(kb.ArrowDown))
+		p.Do(t, chromedp.KeyEvent(kb.ArrowDown))
 	}
-	p.do(t, chromedp.KeyEvent(kb.Escape))
+	p.Do(t, chromedp.KeyEvent(kb.Escape))
 	if !ask[bool](t, p, stage+`.querySelector(".tip").hidden`) {
 		t.Error("the reading stays after Escape")
 	}
@@ -164,7 +164,7 @@ func opened(t *testing.T, run *results.Run) *tab {
 		t.Fatal(err)
 	}
 	p := browser(t, "file://"+filepath.ToSlash(path), 3*time.Minute)
-	p.do(t, chromedp.Navigate(p.url))
+	p.Do(t, chromedp.Navigate(p.url))
 	return p
 }
 
@@ -174,10 +174,10 @@ func readings(t *testing.T, p *tab, chart string) (all []string) {
 	t.Helper()
 	stage := chart + `.querySelector(".stage")`
 	_ = ask[bool](t, p, stage+`.focus() ?? true`)
-	p.do(t, chromedp.KeyEvent(kb.Home))
+	p.Do(t, chromedp.KeyEvent(kb.Home))
 	for range ask[int](t, p, `+`+stage+`.getAttribute("aria-valuemax") + 1`) {
 		all = append(all, ask[string](t, p, stage+`.getAttribute("aria-valuetext")`))
-		p.do(t, chromedp.KeyEvent(kb.ArrowRight))
+		p.Do(t, chromedp.KeyEvent(kb.ArrowRight))
 	}
 	return all
 }

@@ -88,13 +88,13 @@ func shoot(t *testing.T, dir string, run *results.Run) {
 	for _, width := range []int64{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
 			look(t, p, scheme, "")
-			p.do(t, chromedp.EmulateViewport(width, 900), chromedp.Navigate(p.url))
-			b, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+			p.Do(t, chromedp.EmulateViewport(width, 900), chromedp.Navigate(p.url))
+			b, err := chromedp.Run(p.Context(), chromedp.FullScreenshot(100))
 			write(map[int64]string{1280: "wide-", 390: "narrow-"}[width]+scheme+".png", b, err)
 		}
 	}
 	look(t, p, "light", "")
-	r, err := chromedp.Call(p.ctx, cdppage.PrintToPDF, cdppage.PrintToPDFParams{
+	r, err := chromedp.Call(p.Context(), cdppage.PrintToPDF, cdppage.PrintToPDFParams{
 		PreferCSSPageSize: new(true), PrintBackground: new(true),
 	})
 	if err != nil {
@@ -105,7 +105,7 @@ func shoot(t *testing.T, dir string, run *results.Run) {
 		t.Log("no pages of print.pdf: install poppler-utils, which has pdftoppm")
 		return
 	}
-	text, err := exec.CommandContext(p.ctx, "pdftoppm", "-r", "80", "-png", filepath.Join(dir, "print.pdf"),
+	text, err := exec.CommandContext(p.Context(), "pdftoppm", "-r", "80", "-png", filepath.Join(dir, "print.pdf"),
 		filepath.Join(dir, "page")).CombinedOutput()
 	if err != nil {
 		t.Fatalf("make pages of print.pdf: %v\n%s", err, strings.TrimSpace(string(text)))
@@ -116,7 +116,7 @@ func shoot(t *testing.T, dir string, run *results.Run) {
 // screen or print.
 func look(t *testing.T, p *tab, scheme, medium string) {
 	t.Helper()
-	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+	if _, err := chromedp.Call(p.Context(), emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Media: medium, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	}); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -70,9 +71,15 @@ func (p *Tab) listen(event any) {
 	defer p.mu.Unlock()
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		p.requests = append(p.requests, e.Request.URL)
+		if !strings.HasPrefix(e.Request.URL, "data:") { // pictures that are in the page itself
+			p.requests = append(p.requests, e.Request.URL)
+		}
 	case *runtime.EventExceptionThrown:
-		p.trouble = append(p.trouble, e.ExceptionDetails.Text)
+		what := e.ExceptionDetails.Text
+		if thrown := e.ExceptionDetails.Exception; thrown != nil {
+			what += ": " + thrown.Description
+		}
+		p.trouble = append(p.trouble, what)
 	case *runtime.EventConsoleAPICalled:
 		p.trouble = append(p.trouble, fmt.Sprint("console: ", e.Type))
 	case *log.EventEntryAdded:
