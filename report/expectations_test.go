@@ -61,3 +61,36 @@ func TestCSVHasARowForEachCellThatAnExpectationWasJudgedIn(t *testing.T) {
 		t.Error("a run that nothing was expected of has columns for it")
 	}
 }
+
+func TestThePageShowsAtItsEdgeHowTheRunEnded(t *testing.T) {
+	sound := func() *results.Run {
+		run := fixture.Run(fixture.Default(), 20, 50)
+		for _, c := range run.Cells {
+			c.Valid, c.Verdict = true, results.PromiseKept
+		}
+		return run
+	}
+	for name, tt := range map[string]struct {
+		spoil func(*results.Run)
+		class string
+	}{
+		"a run in which all held": {func(*results.Run) {}, `<div class="verdict">`},
+		"one with a broken promise": {func(run *results.Run) {
+			run.Cells[1].Verdict = results.PromiseBroken
+		}, `<div class="verdict failed">`},
+		"one with a cell that is not valid": {func(run *results.Run) { run.Cells[1].Valid = false },
+			`<div class="verdict untold">`},
+		"one with an expectation that failed, and one that cannot be told": {func(run *results.Run) {
+			run.Expectations = []results.Expectation{
+				{Statement: "lost == 0", Verdict: results.ExpectationCannotTell},
+				{Statement: "stale.share < 1%", Verdict: results.ExpectationFailed},
+			}
+		}, `<div class="verdict failed">`},
+	} {
+		run := sound()
+		tt.spoil(run)
+		if page := htmlOf(t, run); !strings.Contains(page, tt.class) {
+			t.Errorf("%s has no %s", name, tt.class)
+		}
+	}
+}

@@ -91,6 +91,7 @@ type page struct {
 	Unfinished                string
 	Simulated                 string
 	Verdict                   []string
+	Ended                     string // failed, untold, or nothing: the style of the verdict
 	Sections                  []section
 	Light                     template.CSS // the figures' colours on white
 	FigureStyle               template.CSS
@@ -190,6 +191,7 @@ func newPage(run *results.Run, figures []plot.Figure, flow string) (page, error)
 	}
 	p.Scenario, p.Question, p.RunID = words.Clean(run.Scenario), words.Clean(run.Question), words.Clean(run.ID)
 	p.When, p.Unfinished, p.Simulated, p.Verdict = when(run), unfinished(run), simulated(run), verdict(run)
+	p.Ended = ended(run)
 	if p.Data, err = v.data(); err != nil {
 		return page{}, err
 	}

@@ -15,6 +15,20 @@ import (
 // one before the other. Repeated runs on a quiet machine differ by less.
 const alike = 1.25
 
+// ended says how a run ended, as the style of its verdict: failed where an expectation
+// did or a promise was broken, untold where there is no verdict, else nothing.
+func ended(run *results.Run) string {
+	broken := func(c *results.Cell) bool { return c.Verdict == results.PromiseBroken }
+	spoilt := func(c *results.Cell) bool { return !c.Valid }
+	switch end := run.ExpectationsEnd(); {
+	case end == results.ExpectationFailed || slices.ContainsFunc(run.Cells, broken):
+		return "failed"
+	case end == results.ExpectationCannotTell || slices.ContainsFunc(run.Cells, spoilt):
+		return "untold"
+	}
+	return ""
+}
+
 // verdict returns what the numbers of run say, in sentences, most important
 // first.
 func verdict(run *results.Run) []string {
