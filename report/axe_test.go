@@ -51,11 +51,11 @@ func findings(t *testing.T, p *tab, axe, scheme string) {
 	t.Helper()
 	// A debugger may run what the policy of the page forbids the page itself.
 	_ = ask[bool](t, p, axe+`; true`)
-	found, err := chromedp.Run(p.Context(), chromedp.Evaluate[[]string](`axe.run(document, {resultTypes: ["violations"]})
+	const expression = `axe.run(document, {resultTypes: ["violations"]})
 		.then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical")
 			.flatMap(v => v.nodes.slice(0, 5).map(n => v.impact + ": " + v.id + ": " + v.help + ": " +
-				n.html.slice(0, 200) + " " + n.failureSummary.slice(0, 400))))`,
-		chromedp.EvalAwaitPromise))
+				n.html.slice(0, 200) + " " + n.failureSummary.slice(0, 400))))`
+	found, err := chromedp.Run(p.Context(), chromedp.Evaluate[[]string](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatal(err)
 	}
