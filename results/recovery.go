@@ -137,23 +137,31 @@ func (l *Timeline) outage(r *Recovery, f Fault, until time.Duration) {
 	}
 }
 
-// recover finds the first tails in a row that are well.
+// recover finds the first tails in a row that are well. At low rates there are tails in
+// which nothing was due: they say nothing, and neither make a row nor break it.
 func (l *Timeline) recover(r *Recovery, f Fault) {
 	limit := max(time.Duration(WellFactor*float64(r.BaseP99)), r.BaseP99+WellFloor, r.Worst)
+	end := time.Duration(len(l.Due)) * BinWidth
+	var first time.Duration // of the row
 	inARow := 0
 	for i := int((f.Heal + TailWidth - 1) / TailWidth); ; i++ {
 		at := time.Duration(i) * TailWidth
-		due := sum(l.Due, at, at+TailWidth)
-		if due == 0 || i >= len(l.P99) {
-			r.Within = max(0, at-f.Heal)
+		if i >= len(l.P99) || sum(l.Due, at, end) == 0 {
+			r.Within = max(0, at-f.Heal) // the load is over
 			return
+		}
+		due := sum(l.Due, at, at+TailWidth)
+		if due == 0 {
+			continue
+		}
+		if inARow == 0 {
+			first = at
 		}
 		well := float64(sum(l.OK, at, at+TailWidth)) >= WellShare*float64(due) && l.P99[i] <= limit
 		if inARow++; !well {
 			inARow = 0
 		}
 		if inARow == WellInARow && !r.Recover.Seen {
-			first := at - (WellInARow-1)*TailWidth
 			r.Recover = Moment{max(0, first-f.Heal), true}
 		}
 	}

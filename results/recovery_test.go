@@ -115,6 +115,43 @@ func TestARecoveryIsToldFromTheTimeline(t *testing.T) {
 	}
 }
 
+// TestARecoveryIsSeenAtLowRatesToo has an operation due every second but for the first
+// two after the heal, which are not ok.
+func TestARecoveryIsSeenAtLowRatesToo(t *testing.T) {
+	for _, tt := range []struct {
+		about string
+		bad   func(due time.Duration) bool
+		want  Moment
+		lasts time.Duration
+	}{
+		{"what follows is well at once", inOutage, Moment{0, true}, 14 * time.Second},
+		{"the first two afterwards fail", func(due time.Duration) bool {
+			return due >= outageBegin && due < outageHeal+2*time.Second
+		}, Moment{2 * time.Second, true}, 14 * time.Second},
+		{"too few follow to tell", inOutage, Moment{}, 4 * time.Second},
+	} {
+		t.Run(tt.about, func(t *testing.T) {
+			r := newTimelineRecorder(0)
+			for due := time.Duration(0); due < outageHeal+tt.lasts; due += time.Second {
+				o := Outcome{Op: 1 + uint64(due), Due: due, Started: due, Ended: due + time.Millisecond, Status: Failed}
+				if !tt.bad(due) {
+					o.Status, o.Answered = OK, o.Ended
+				}
+				r.outcome(o)
+			}
+			f := Fault{Begin: outageBegin, Begun: outageBegin, Heal: outageHeal, Healed: outageHeal}
+			got := r.close().recovery(f, time.Second, nil)
+			if got == nil || got.Recover != tt.want {
+				t.Fatalf("the recovery is %+v; want it seen as %+v", got, tt.want)
+			}
+			last := tt.lasts - time.Second // when the last operation is due
+			if got.Within < last || got.Within > last+TailWidth {
+				t.Errorf("it was looked for during %v; want %v to the end of the load", got.Within, last)
+			}
+		})
+	}
+}
+
 func TestABacklogIsWhatWasAcknowledgedAndNotApplied(t *testing.T) {
 	r := newTimelineRecorder(0)
 	for due := time.Duration(0); due < 12*time.Second; due += time.Millisecond {
