@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"strconv"
 	"testing"
 	"time"
 
@@ -15,13 +16,11 @@ import (
 // TestAFollowerReadsEveryLineOnce writes a file of seconds in pieces that end anywhere,
 // and reads after each.
 func TestAFollowerReadsEveryLineOnce(t *testing.T) {
+	parent, n := t.TempDir(), 0
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "follow")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
-		if err := os.Mkdir(filepath.Join(dir, cellsDir), 0o755); err != nil {
+		n++
+		dir := filepath.Join(parent, strconv.Itoa(n))
+		if err := os.MkdirAll(filepath.Join(dir, cellsDir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		root, err := os.OpenRoot(dir)

@@ -92,7 +92,7 @@ func runAB(ctx context.Context, sh shell, c *call) (exitCode, error) {
 			if !c.run.noProgress {
 				fmt.Fprintf(sh.stderr, "%s: run %d of %d\n", sides[side].Name, pair*2+turn+1, 2*c.ab.pairs)
 			}
-			r, err := c.child(ctx, sh, binaries[side], plan, pair, out)
+			r, err := c.child(ctx, binaries[side], plan, pair, out)
 			if ctx.Err() != nil {
 				return exitNoVerdict, fmt.Errorf("interrupted; the runs that had ended are in %s", dir)
 			}
@@ -127,7 +127,7 @@ func (a *abFlags) binaries() ([]string, error) {
 
 // child runs the scenario once with a binary.
 func (c *call) child(
-	ctx context.Context, sh shell, binary string, plan *scenarios.Plan, pair int, out string,
+	ctx context.Context, binary string, plan *scenarios.Plan, pair int, out string,
 ) (*results.Run, error) {
 	seed := strconv.FormatUint(plan.Seed+uint64(pair), 10)
 	args := append(c.ab.line(c.args), "--seed="+seed, "--out="+out, "--no-progress")

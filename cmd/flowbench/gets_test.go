@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -61,7 +62,7 @@ func answerUntil(ctx context.Context, url string, want *regexp.Regexp) string {
 		n, err = answer.Body.Read(buf)
 		all = append(all, buf[:n]...)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		all = append(all, err.Error()...)
 	}
 	return string(all)

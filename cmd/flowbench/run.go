@@ -207,7 +207,7 @@ var errInterrupted = errors.New("interrupted")
 
 // finishRun completes the run directory, writes the reports and decides how the
 // program ends.
-func (f *runFlags) finishRun(
+func (r *runFlags) finishRun(
 	ctx context.Context, sh shell, w *results.Writer, dir string, runErr error,
 	judge func(*results.Run) []results.Expectation,
 ) (exitCode, error) {
@@ -215,32 +215,32 @@ func (f *runFlags) finishRun(
 	if runErr != nil {
 		reason = runErr.Error()
 	}
-	err := w.Update(func(r *results.Run) {
-		r.Finished, r.Reason = runErr == nil, reason
-		if !r.Simulated {
-			r.Ended = time.Now().UTC()
+	err := w.Update(func(x *results.Run) {
+		x.Finished, x.Reason = runErr == nil, reason
+		if !x.Simulated {
+			x.Ended = time.Now().UTC()
 		}
 	})
 	if err != nil {
 		return exitEnvironment, err
 	}
 	defer w.Close() // it was only ever written to as whole files
-	r, err := results.ReadRoot(w.Root())
+	run, err := results.ReadRoot(w.Root())
 	if err != nil {
 		return exitEnvironment, err
 	}
-	r.Expectations = judge(r)
-	if err := w.Update(func(x *results.Run) { x.Expectations = r.Expectations }); err != nil {
+	run.Expectations = judge(run)
+	if err := w.Update(func(x *results.Run) { x.Expectations = run.Expectations }); err != nil {
 		return exitEnvironment, err
 	}
-	if err := report.WriteAll(w.Root(), r); err != nil {
+	if err := report.WriteAll(w.Root(), run); err != nil {
 		return exitEnvironment, err
 	}
-	if err := report.WriteText(sh.stdout, r, sh.width, sh.colour); err != nil {
+	if err := report.WriteText(sh.stdout, run, sh.width, sh.colour); err != nil {
 		return exitEnvironment, err
 	}
 	fmt.Fprintf(sh.stdout, "\nReport: %s\n", filepath.Join(dir, "report.html"))
-	if err := f.traces.export(ctx, sh, w.Root(), r); err != nil {
+	if err := r.traces.export(ctx, sh, w.Root(), run); err != nil {
 		return exitEnvironment, errors.Join(runErr, err)
 	}
 	switch {
@@ -249,7 +249,7 @@ func (f *runFlags) finishRun(
 	case runErr != nil:
 		return codeOf(runErr), runErr
 	}
-	return expectationError(r)
+	return expectationError(run)
 }
 
 // engine returns the engine that runs plans in this process.

@@ -50,13 +50,14 @@ func (f *Feed) Update(p Progress) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	defer f.wake()
-	if !f.begun || p.Cell != f.latest.Cell {
+	switch {
+	case !f.begun || p.Cell != f.latest.Cell:
 		f.closeCell()
 		f.recent = nil
 		f.cells = append(f.cells, newCellTotals(p.Cell))
-	} else if p.Trial != f.latest.Trial {
+	case p.Trial != f.latest.Trial:
 		f.recent = nil // its clock and its counts begin anew
-	} else if p.Live.Counts.Due+p.Live.Warmup.Due == 0 { // opening and closing tell no figures
+	case p.Live.Counts.Due+p.Live.Warmup.Due == 0: // opening and closing tell no figures
 		p.Elapsed, p.Live = f.latest.Elapsed, f.latest.Live
 		p.Live.Latency, p.Live.SendLag, p.Live.Active = nil, nil, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -98,7 +99,7 @@ func (l *list) scan() (listing, error) {
 	}
 	defer dir.Close() // nothing was written, so closing has nothing to say
 	names, err := dir.Readdirnames(maxEntries)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return listing{}, fmt.Errorf("list runs: %w", err)
 	}
 	var all []candidate

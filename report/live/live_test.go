@@ -55,13 +55,13 @@ func written(t testing.TB, dir string, run *results.Run, over bool) *results.Wri
 func small() *results.Run { return fixture.Run(fixture.Default()[:1], 6, 400) }
 
 // serving serves a site until the test ends and returns its address.
-func serving(t testing.TB, s *Site, exposed bool) string {
+func serving(t testing.TB, s *Site) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := Serve(l, s.Handler(), exposed)
+	server := Serve(l, s.Handler(), false)
 	t.Cleanup(func() {
 		if err := server.Close(); err != nil {
 			t.Error(err)
@@ -83,19 +83,13 @@ func opened(t testing.TB, dir string) *Site {
 }
 
 // fetch returns the answer to a request and its body.
-func fetch(t testing.TB, method, url string, header map[string]string) (*http.Response, string) {
+func fetch(t testing.TB, method, url string) (*http.Response, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
 		t.Fatal(err)
-	}
-	for k, v := range header {
-		if k == "Host" {
-			r.Host = v
-		}
-		r.Header.Set(k, v)
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Do(r)
@@ -113,8 +107,8 @@ func fetch(t testing.TB, method, url string, header map[string]string) (*http.Re
 func TestARunThatIsOverIsItsReport(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	written(t, dir, small(), true)
-	url := serving(t, opened(t, dir), false)
-	answer, body := fetch(t, "GET", url, nil)
+	url := serving(t, opened(t, dir))
+	answer, body := fetch(t, "GET", url)
 	if answer.StatusCode != 200 || strings.Contains(body, `id="live"`) || !strings.Contains(body, `id="glance"`) {
 		t.Errorf("status is %d; want the report without the panel:\n%.300s", answer.StatusCode, body)
 	}
@@ -125,8 +119,8 @@ func TestARunUnderWayIsItsReportBelowThePanel(t *testing.T) {
 	run := fixture.Run(fixture.Default()[:3], 6, 400)
 	run.Cells[2].Finished, run.Cells[2].Valid = false, false
 	w := written(t, dir, run, false)
-	url := serving(t, opened(t, dir), false)
-	_, body := fetch(t, "GET", url, nil)
+	url := serving(t, opened(t, dir))
+	_, body := fetch(t, "GET", url)
 	for _, want := range []string{
 		`id="live"`, `data-ended="2"`, `id="glance"`, "it has not ended yet", ">running</span>", "connect-src 'self'",
 	} {
@@ -143,7 +137,7 @@ func TestARunUnderWayIsItsReportBelowThePanel(t *testing.T) {
 	if err := w.Update(func(r *results.Run) { r.Finished = true }); err != nil {
 		t.Fatal(err)
 	}
-	if _, body := fetch(t, "GET", url, nil); strings.Contains(body, `id="live"`) {
+	if _, body := fetch(t, "GET", url); strings.Contains(body, `id="live"`) {
 		t.Error("the run is over and its page still has the panel")
 	}
 }

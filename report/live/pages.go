@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -155,7 +156,7 @@ func stateOf(root *os.Root) (state, error) {
 	}
 	defer dir.Close() // nothing was written, so closing has nothing to say
 	names, err := dir.Readdirnames(maxNames)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return state{}, fmt.Errorf("look at run: %w", err)
 	}
 	for _, name := range names {

@@ -36,11 +36,11 @@ func TestOnlyRunsBelowTheDirectoryAreServed(t *testing.T) {
 	if err := os.Symlink(filepath.Join(filepath.Dir(dir), "outside"), filepath.Join(dir, "link")); err != nil {
 		t.Skipf("no links here: %v", err)
 	}
-	address := serving(t, opened(t, dir), false)
+	address := serving(t, opened(t, dir))
 	for _, path := range []string{
 		"", "events", "runs/one/", "runs/one/events",
 	} {
-		if answer, _ := fetch(t, "HEAD", address+path, nil); answer.StatusCode != 200 {
+		if answer, _ := fetch(t, "HEAD", address+path); answer.StatusCode != 200 {
 			t.Errorf("/%s: status is %d; want it served", path, answer.StatusCode)
 		}
 	}
@@ -51,7 +51,7 @@ func TestOnlyRunsBelowTheDirectoryAreServed(t *testing.T) {
 		"runs/./", "runs/%2f/", "runs/C:/", "runs/link/", "runs/link/events", "runs/..%2foutside/events", "runs/%00/",
 		"runs/none/", "runs/none/events", "runs/" + strings.Repeat("x", 5000) + "/", "//etc/passwd", "runs/one/events/",
 	} {
-		answer, body := fetch(t, "GET", address+path, nil)
+		answer, body := fetch(t, "GET", address+path)
 		if answer.StatusCode != 404 && answer.StatusCode != 400 || strings.Contains(body, secret) {
 			t.Errorf("/%.60s: status is %d; want it refused:\n%.200s", path, answer.StatusCode, body)
 		}
@@ -130,7 +130,7 @@ func TestTheListShowsRunsAsTheyAre(t *testing.T) {
 			t.Errorf("run %d is %q; want %q", i, got[i], want[i])
 		}
 	}
-	_, body := fetch(t, "GET", serving(t, site, false), nil)
+	_, body := fetch(t, "GET", serving(t, site))
 	if strings.Contains(body, hostile) || strings.Contains(body, "<b>") ||
 		!strings.Contains(body, `href="runs/going%20&amp;%20%3Cb%3E/"`) {
 		t.Errorf("names are not escaped:\n%s", body)
@@ -149,7 +149,7 @@ func TestAPipeInARunDirectoryHoldsNobodyUp(t *testing.T) {
 	if err := pipe(filepath.Join(dir, "run.json")); err != nil {
 		t.Fatal(err)
 	}
-	if answer, body := fetch(t, "GET", serving(t, opened(t, dir), false), nil); answer.StatusCode != 500 ||
+	if answer, body := fetch(t, "GET", serving(t, opened(t, dir))); answer.StatusCode != 500 ||
 		!strings.Contains(body, "no regular file") {
 		t.Errorf("status is %d:\n%s", answer.StatusCode, body)
 	}

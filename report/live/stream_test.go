@@ -65,7 +65,7 @@ func feeding(t *testing.T) (*Feed, *Site, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f, site, serving(t, site, false)
+	return f, site, serving(t, site)
 }
 
 func TestABrowserIsToldTheLatestAndTheEnd(t *testing.T) {
@@ -111,11 +111,11 @@ func TestSoManyBrowsersAreToldAndNoMore(t *testing.T) {
 		next, _ := told(t, url+"events")
 		next()
 	}
-	answer, _ := fetch(t, "GET", url+"events", nil)
+	answer, _ := fetch(t, "GET", url+"events")
 	if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
 		t.Errorf("one more is answered with %d; want it told to come again", answer.StatusCode)
 	}
-	if answer, _ := fetch(t, "GET", url, nil); answer.StatusCode != 200 {
+	if answer, _ := fetch(t, "GET", url); answer.StatusCode != 200 {
 		t.Errorf("the page is answered with %d beside them", answer.StatusCode)
 	}
 	if n := site.streams.watching(); n != maxStreams {

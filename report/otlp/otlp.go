@@ -115,16 +115,16 @@ var ErrNone = errors.New("the run has no hops: it was made by an older flowbench
 // which is [ErrNone] if there are none at all, is the last thing that it yields.
 func Of(root *os.Root, run *results.Run) iter.Seq2[*Traces, error] {
 	return func(yield func(*Traces, error) bool) {
-		any := false
+		found := false
 		for _, c := range run.Cells {
 			for t, err := range ofCell(root, run, c) {
-				any = true
+				found = true
 				if !yield(t, err) || err != nil {
 					return
 				}
 			}
 		}
-		if !any {
+		if !found {
 			yield(nil, ErrNone)
 		}
 	}

@@ -37,7 +37,7 @@ const (
 
 // chartLook returns l as a page has it.
 func (l look) chartLook(light bool) *ChartLook {
-	return &ChartLook{Hue: l.hue.forPage(), Corners: l.marker.corners, Turn: l.marker.turn, Light: light}
+	return &ChartLook{Hue: l.forPage(), Corners: l.marker.corners, Turn: l.marker.turn, Light: light}
 }
 
 // forPage returns h as a page has it.

@@ -176,10 +176,10 @@ func trialMark(t *results.Trial) string {
 
 // kneeName is what the line of a knee is called.
 func kneeName(s *results.Sweep) string {
-	switch {
-	case s.State == results.SweepAtLeast:
+	switch s.State {
+	case results.SweepAtLeast:
 		return "knee ≥ " + words.Digits(s.KneePerS) + "/s"
-	case s.State == results.SweepCut:
+	case results.SweepCut:
 		return "so far " + words.Digits(s.KneePerS) + "/s"
 	}
 	return "knee " + words.Digits(s.KneePerS) + "/s"

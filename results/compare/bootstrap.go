@@ -100,9 +100,9 @@ func (r resampler) draw(rng *rand.Rand, edges map[time.Duration]int, counts []in
 // within estimates the ratio of quantiles of two single runs from their seconds, by
 // the moving-block bootstrap, widened. It returns false where a run is too short. The
 // draws follow from seed.
-func within(old, new *results.Cell, k results.Kind, s results.Stage, seed uint64) (map[float64]Estimate, bool) {
+func within(old, recent *results.Cell, k results.Kind, s results.Stage, seed uint64) (map[float64]Estimate, bool) {
 	a, ok := newResampler(spellsOf(old, k, s))
-	b, too := newResampler(spellsOf(new, k, s))
+	b, too := newResampler(spellsOf(recent, k, s))
 	if !ok || !too {
 		return nil, false
 	}

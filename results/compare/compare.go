@@ -125,9 +125,9 @@ func Compare(old Side, news []Side, o Options) (*Comparison, error) {
 }
 
 // comparable says why two sides cannot be compared, and in what else they differ.
-func comparable(old, new Side, before, after observedSide) (reasons, differ []string) {
+func comparable(old, recent Side, before, after observedSide) (reasons, differ []string) {
 	a := old.Runs[0]
-	for _, b := range new.Runs {
+	for _, b := range recent.Runs {
 		switch {
 		case a.Scenario != b.Scenario:
 			reasons = append(reasons, fmt.Sprintf("scenarios are %s and %s", a.Scenario, b.Scenario))
@@ -243,8 +243,8 @@ func (c *Comparison) compareSide(side int, before, after observedSide) {
 }
 
 // compareCell adds the rows of one cell.
-func (c *Comparison) compareCell(side int, id string, old, new *sample) {
-	if len(old.all) == 0 || len(new.all) == 0 {
+func (c *Comparison) compareCell(side int, id string, old, recent *sample) {
+	if len(old.all) == 0 || len(recent.all) == 0 {
 		c.LeftOut = append(c.LeftOut, id+": no observation of a side is valid")
 		c.Rows = append(c.Rows, Row{
 			Side: side, Cell: id, Metric: Metric{Name: "all", Family: Latency}, OldAll: []float64{},
@@ -255,12 +255,12 @@ func (c *Comparison) compareCell(side int, id string, old, new *sample) {
 	}
 	disturbed := old.disturbed()
 	if disturbed == "" {
-		disturbed = new.disturbed()
+		disturbed = recent.disturbed()
 	}
 	var unresolved []string
 	for _, m := range old.metrics() {
 		a, ok := old.values(m)
-		b, too := new.values(m)
+		b, too := recent.values(m)
 		if !ok || !too {
 			unresolved = append(unresolved, m.Name)
 			continue
@@ -277,7 +277,7 @@ func (c *Comparison) compareCell(side int, id string, old, new *sample) {
 			metric: m, old: len(a), new: len(b), disturbed: disturbed, same: same, single: r.Single,
 			change: changeOf(m, a, b),
 		}
-		r.estimate(old, new)
+		r.estimate(old, recent)
 		c.Rows = append(c.Rows, r)
 	}
 	if len(unresolved) > 0 {
@@ -304,9 +304,9 @@ func mean(v []float64) float64 {
 }
 
 // estimate sets the ratio of r, its interval and its p-value.
-func (r *Row) estimate(old, new *sample) {
+func (r *Row) estimate(old, recent *sample) {
 	if r.Single {
-		r.estimateSingle(old, new)
+		r.estimateSingle(old, recent)
 		return
 	}
 	if e, ok := ratio(r.OldAll, r.NewAll); ok && r.Metric.Family != Count {
@@ -319,15 +319,15 @@ func (r *Row) estimate(old, new *sample) {
 }
 
 // estimateSingle sets the interval of a latency from the seconds of the runs.
-func (r *Row) estimateSingle(old, new *sample) {
+func (r *Row) estimateSingle(old, recent *sample) {
 	e := Estimate{Ratio: r.evidence.change}
-	if r.Metric.Family == Latency && len(old.all) == 1 && len(new.all) == 1 {
+	if r.Metric.Family == Latency && len(old.all) == 1 && len(recent.all) == 1 {
 		for _, k := range results.Kinds() {
 			for _, s := range results.Stages() {
 				if latencyMetric(k, s, r.Metric.Quantile) != r.Metric {
 					continue
 				}
-				if all, ok := within(old.all[0], new.all[0], k, s, 1); ok {
+				if all, ok := within(old.all[0], recent.all[0], k, s, 1); ok {
 					if w, there := all[r.Metric.Quantile]; there {
 						e = w
 					}

@@ -87,10 +87,10 @@ type Estimate struct {
 // median of the ratios of all pairs, by Hodges and Lehmann, and the interval that
 // holds all ratios by which Mann and Whitney's test would not tell the sides apart.
 // It returns false where an observation is not positive.
-func ratio(old, new []float64) (Estimate, bool) {
-	ratios := make([]float64, 0, len(old)*len(new))
+func ratio(old, recent []float64) (Estimate, bool) {
+	ratios := make([]float64, 0, len(old)*len(recent))
 	for _, o := range old {
-		for _, n := range new {
+		for _, n := range recent {
 			if o <= 0 || n <= 0 || math.IsInf(o, 0) || math.IsInf(n, 0) {
 				return Estimate{}, false
 			}
@@ -101,7 +101,7 @@ func ratio(old, new []float64) (Estimate, bool) {
 		return Estimate{}, false
 	}
 	slices.Sort(ratios)
-	c, level := depth(len(old), len(new))
+	c, level := depth(len(old), len(recent))
 	return Estimate{
 		Ratio: median(ratios), Low: ratios[c-1], High: ratios[len(ratios)-c], Confidence: level,
 	}, true

@@ -8,9 +8,9 @@ import (
 	"flowbench/results"
 )
 
-// cellOf returns a valid cell with so many commands, answered after 1 ms to n times
-// step ms.
-func cellOf(flow, broker string, n int, step time.Duration) *results.Cell {
+// cellOf returns a valid cell with 2,000 commands, answered after one step to 2,000.
+func cellOf(flow, broker string, step time.Duration) *results.Cell {
+	const n = 2000
 	h := results.NewHist()
 	for i := range n {
 		h.Record(time.Duration(i+1) * step)
@@ -38,8 +38,8 @@ func runOf(change func(cells map[string]*results.Cell)) *results.Run {
 	r := &results.Run{Scenario: "s", Finished: true, Host: results.Host{CPU: "x", CPUs: 2}}
 	cells := make(map[string]*results.Cell)
 	for _, c := range []*results.Cell{
-		cellOf("direct", "", 2000, 10*time.Microsecond), cellOf("proxy-sync", "nats", 2000, 20*time.Microsecond),
-		cellOf("proxy-sync", "rabbitmq", 2000, 20*time.Microsecond),
+		cellOf("direct", "", 10*time.Microsecond), cellOf("proxy-sync", "nats", 20*time.Microsecond),
+		cellOf("proxy-sync", "rabbitmq", 20*time.Microsecond),
 	} {
 		cells[c.ID], r.Cells, r.CellIDs = c, append(r.Cells, c), append(r.CellIDs, c.ID)
 	}
@@ -187,7 +187,7 @@ func TestAChangeFailsOnlyBeyondEveryAllowance(t *testing.T) {
 	base := runOf(nil)
 	slower := func(step time.Duration) *results.Run {
 		return runOf(func(c map[string]*results.Cell) {
-			*c["direct"] = *cellOf("direct", "", 2000, step)
+			*c["direct"] = *cellOf("direct", "", step)
 		})
 	}
 	for _, tt := range []struct {

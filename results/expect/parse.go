@@ -389,7 +389,7 @@ func (p *parser) path() ([]string, error) {
 	var path []string
 	for {
 		t := p.take()
-		if !t.isWord() && !(t.isNumber() && len(path) > 0) {
+		if !t.isWord() && (!t.isNumber() || len(path) == 0) {
 			return nil, errorAt(t.at, "%s where a metric belongs; want such as answered.p99 or lost", t.described())
 		}
 		last := len(path) - 1

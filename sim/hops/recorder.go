@@ -251,7 +251,7 @@ func (r *Recorder) Records(origin time.Duration) Records {
 	slices.SortFunc(all, func(a, b results.HopRecord) int { return cmp.Compare(r.hash(a.Op), r.hash(b.Op)) })
 	out.Kept = all[:min(len(all), maxKept)]
 	slices.SortFunc(out.Kept, func(a, b results.HopRecord) int { return cmp.Compare(a.Op, b.Op) })
-	out.Hops.Records = int64(len(out.Kept))
+	out.Records = int64(len(out.Kept))
 	return out
 }
 
