@@ -159,7 +159,8 @@ func faultTerms() []term {
 			"than %s of its peak; and how many commands were applied per second until then",
 			words.Span(results.BacklogBefore), percent(results.BacklogShare))},
 		{"due, not ok", "operations that were due from when the fault began until all was well again, or until " +
-			"the end, and how many of them did not end ok: failed, unknown or never started"},
+			"the end, with those that it found under way and that did not end ok; and how many of all these did not " +
+			"end ok: failed, unknown or never started"},
 		{"(\u2026)", fmt.Sprintf("the time before the fault is no good base, so there is no finding: fewer than %s "+
 			"operations, or a rate that changed by over %s from one half to the other",
 			words.Count(results.MinBase), percent(results.DriftLimit))},

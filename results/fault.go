@@ -50,8 +50,11 @@ type Recovery struct {
 	Drain     Moment  `json:"drain"`       // from Heal until that was as before
 	DrainPerS float64 `json:"drain_per_s"` // commands applied per second meanwhile
 
-	Offered int64 `json:"offered"` // operations due from Begin to the recovery
-	Bad     int64 `json:"bad"`     // of these, the ones that did not end ok
+	// Offered is operations due from Begin to the recovery, and those under way at
+	// Begin that did not end ok; Bad is all of these that did not.
+	Offered int64 `json:"offered"`
+	Bad     int64 `json:"bad"`
+
 	// Measured is how many operations were due in the measured time of the cell,
 	// which its error budget is a share of; see [Recovery.BudgetUsed].
 	Measured int64 `json:"measured"`

@@ -42,7 +42,8 @@ func (l *Timeline) recovery(f Fault, from time.Duration, events []Event) *Recove
 	l.outage(r, f, until)
 	l.backlog(r, f)
 	due, ok := sum(l.Due, f.Begin, until), sum(l.OK, f.Begin, until)
-	r.Offered, r.Bad = due, due-ok
+	held := l.held(from, f.Begin)
+	r.Offered, r.Bad = due+held, due-ok+held
 	r.Traffic = l.traffic(from, f.Begin, until)
 	return r
 }
@@ -60,6 +61,14 @@ func sum(s []int32, from, to time.Duration) int64 {
 		n += int64(v)
 	}
 	return n
+}
+
+// held returns how many operations were under way when a fault began, or had just
+// become due, and did not end ok: the calls that a crash cuts were due before it.
+func (l *Timeline) held(from, begin time.Duration) int64 {
+	last := (begin + BinWidth - 1) / BinWidth * BinWidth // from where on bins count as being due since
+	notOK := sum(l.Due, from, last) - sum(l.OK, from, last)
+	return max(0, notOK-sum(l.Bad, from, begin))
 }
 
 // base describes the steady time before a fault.

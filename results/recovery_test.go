@@ -52,6 +52,26 @@ func TestARecoveryIsToldFromTheTimeline(t *testing.T) {
 			},
 		},
 		{
+			"what is under way when it begins is cut, and nothing else shows",
+			func(due time.Duration) (time.Duration, Status) {
+				if due >= outageBegin-20*ms && due < outageBegin {
+					return outageBegin, Unknown
+				}
+				return quick(due)
+			},
+			Recovery{Detect: Moment{BinWidth, true}, Recover: Moment{0, true}, Bad: 20},
+		},
+		{
+			"what failed and ended before it began is not its doing",
+			func(due time.Duration) (time.Duration, Status) {
+				if due >= 3*time.Second && due < 3*time.Second+20*ms {
+					return due + 500*ms, Failed
+				}
+				return quick(due)
+			},
+			Recovery{Recover: Moment{0, true}},
+		},
+		{
 			"operations time out after a second, also those of the first half second after the heal",
 			func(due time.Duration) (time.Duration, Status) {
 				if inOutage(due) || inOutage(due-500*ms) {
