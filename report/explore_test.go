@@ -285,6 +285,11 @@ func printsStill(t *testing.T, p *tab) {
 		c.getBoundingClientRect().height > 0).length`); n != 0 {
 		t.Errorf("%d things are printed that one can only use on a screen", n)
 	}
+	// Browsers leave out buttons where they print the head of a table again on a new page.
+	if n := ask[int](t, p, `[...document.querySelectorAll("thead button")].filter(b =>
+		getComputedStyle(b).display !== "contents").length`); n != 0 {
+		t.Errorf("%d heads of columns are buttons in print", n)
+	}
 }
 
 func TestTheReferenceIsTheFlowThatWasAskedForOrDirect(t *testing.T) {
