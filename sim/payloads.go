@@ -109,8 +109,12 @@ func (w *world) describePayloads(r *results.Cell) {
 	switch flows.Mode(w.cell.Payload) {
 	case flows.Reference:
 		r.Payloads.Endpoint = w.stored.Endpoint()
+		place := r.Payloads.Endpoint
+		if w.engine.StoreSources[w.cell.Store].URL == "" {
+			place = "of the run's own" // its port or directory is another in each cell, and no setting
+		}
 		r.Settings["store"] = fmt.Sprintf("%s; objects are kept for %v, and waited for as long as something comes "+
-			"within %v", r.Payloads.Endpoint, c.Expiry, c.Abandon)
+			"within %v", place, c.Expiry, c.Abandon)
 	case flows.Stream:
 		r.Settings["stream"] = fmt.Sprintf("chunks of %d bytes, %d on their way at once, at most %d bytes held; asks "+
 			"again after %v, gives up after %v", c.ChunkBytes, c.Window, c.BufferBytes, c.Stall, c.Abandon)

@@ -129,6 +129,9 @@ func judgeCalm(t *testing.T, flow string, c *results.Cell) {
 			t.Errorf("%s: events are %v; want chunks", c.ID, p.Events)
 		}
 	case flows.Reference:
+		if s := c.Settings["store"]; !strings.HasPrefix(s, "of the run's own; ") {
+			t.Errorf("%s: the settings name the store as %q, which is another each time", c.ID, s)
+		}
 		// Where a command brings no answer, its payload is left to expire.
 		if stored == 0 || stored != fetched || stored != deleted && flow != "async-no-reply" || sent > 0 {
 			t.Errorf("%s: events are %v; want all that was stored fetched and deleted", c.ID, p.Events)
