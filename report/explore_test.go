@@ -235,7 +235,8 @@ func TestAKneeReadsWhatEachTrialSaidAndFollowsTheSwitch(t *testing.T) {
 		if trial.Latency == nil || trial.Latency.N() == 0 {
 			continue
 		}
-		want := "p99 " + words.QuantileOf(trial.Latency, 0.99).String() + " (" + string(trial.Verdict) + ")"
+		want := fmt.Sprintf("p99 %s, n %s (%s)", words.QuantileOf(trial.Latency, 0.99), words.Count(trial.Latency.N()),
+			trial.Verdict)
 		if !strings.Contains(all, want) {
 			t.Errorf("it reads %q; want %q in it", all, want)
 		}

@@ -146,17 +146,26 @@ func (l *Timeline) outage(r *Recovery, f Fault, until time.Duration) {
 	}
 }
 
+// loadEnds returns the end of the last bin in which anything was due.
+func (l *Timeline) loadEnds() time.Duration {
+	n := len(l.Due)
+	for n > 0 && l.Due[n-1] == 0 {
+		n--
+	}
+	return time.Duration(n) * BinWidth
+}
+
 // recover finds the first tails in a row that are well. At low rates there are tails in
 // which nothing was due: they say nothing, and neither make a row nor break it.
 func (l *Timeline) recover(r *Recovery, f Fault) {
 	limit := max(time.Duration(WellFactor*float64(r.BaseP99)), r.BaseP99+WellFloor, r.Worst)
-	end := time.Duration(len(l.Due)) * BinWidth
+	over := l.loadEnds()
 	var first time.Duration // of the row
 	inARow := 0
 	for i := int((f.Heal + TailWidth - 1) / TailWidth); ; i++ {
 		at := time.Duration(i) * TailWidth
-		if i >= len(l.P99) || sum(l.Due, at, end) == 0 {
-			r.Within = max(0, at-f.Heal) // the load is over
+		if i >= len(l.P99) || at >= over {
+			r.Within = max(0, at-f.Heal)
 			return
 		}
 		due := sum(l.Due, at, at+TailWidth)

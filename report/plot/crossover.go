@@ -172,7 +172,7 @@ func (r route) larger(o route) route {
 	for i, bytes := range o.sizes {
 		if k, found := slices.BinarySearch(r.sizes, bytes); found {
 			if o.values[i] > r.values[k] {
-				r.values[k], r.counts[k] = o.values[i], o.counts[i]
+				r.values[k], r.counts[k], r.hollow[k] = o.values[i], o.counts[i], o.hollow[i]
 			}
 		} else {
 			r.sizes, r.values = slices.Insert(r.sizes, k, bytes), slices.Insert(r.values, k, o.values[i])

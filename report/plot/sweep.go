@@ -144,9 +144,10 @@ func kneesChart(run *results.Run, all []kneePlot, x, y axis) *Chart {
 		for _, q := range kneeQuantiles() {
 			points := make([]linePoint, len(k.trials))
 			for j, t := range k.trials {
-				points[j] = linePoint{x: t.RatePerS, y: micros(t.Latency.Quantile(q)),
-					text: words.QuantileOf(t.Latency, q).String() + " (" + string(t.Verdict) + ")", mark: trialMark(t)}
-				if !t.Latency.Resolved(q) {
+				h := t.Latency
+				told := fmt.Sprintf("%s, n %s (%s)", words.QuantileOf(h, q), words.Count(h.N()), t.Verdict)
+				points[j] = linePoint{x: t.RatePerS, y: micros(h.Quantile(q)), text: told, mark: trialMark(t)}
+				if !h.Resolved(q) {
 					points[j].mark += markFaint
 				}
 			}
