@@ -36,7 +36,7 @@ aa: ## how often comparisons call a change where there is none, and find one whe
 	$(GO) test -count=1 -timeout 3h ./cmd/flowbench -run 'TestTheSameIsNotCalledAChange|TestAServiceThatTakesLonger' -v -aa-same 40 -aa-slower 20 -aa-real $(AA)
 
 bench: ## performance against peers and raw loops, as ratios from one run; minutes
-	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 ./sim/drivers ./sim/edge ./sim/link ./sim/pace ./sim/store/s3store
+	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 ./flows/chunks ./sim/drivers ./sim/edge ./sim/link ./sim/pace ./sim/store/s3store
 	$(GO) test -run '^$$' -bench Record -count 1 ./results
 	$(GO) test -run '^$$' -bench PageOfALongRun -benchtime 1x -count 1 ./report
 	$(GO) test -run '^$$' -bench Live -benchtime 1x -count 1 ./cmd/flowbench

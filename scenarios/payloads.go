@@ -24,7 +24,7 @@ type Payloads struct {
 type Carriage struct {
 	InlineUpTo  int      `json:"inline_up_to"` // bytes; payloads that are no larger travel inline in any mode
 	Expiry      Duration `json:"expiry"`       // by reference: how long what is stored is kept
-	ChunkBytes  int      `json:"chunk_bytes"`  // in a stream: of one chunk
+	ChunkBytes  int      `json:"chunk_bytes"`  // in a stream: of the message of a chunk, heads included
 	Window      int      `json:"window"`       // in a stream: chunks on their way at once
 	BufferBytes int      `json:"buffer_bytes"` // in streams: what one receiver holds of all of them
 	Stall       Duration `json:"stall"`        // without news for so long, either end asks again
@@ -63,7 +63,7 @@ func (s *Scenario) payloadSettings() []setting {
 		{key: "expiry", value: span{&c.Expiry, 100 * millisecond, hour},
 			about: "by reference: how long what is stored is kept, if nobody deletes it before"},
 		{key: "chunk_bytes", value: size{&c.ChunkBytes, kibibyte, maxChunk},
-			about: "in a stream: size of a chunk"},
+			about: "in a stream: size of the message of a chunk, with all that stands before its part of the payload"},
 		{key: "window", value: whole{&c.Window, 1, 1024},
 			about: "in a stream: chunks that are on their way at once"},
 		{key: "buffer_bytes", value: size{&c.BufferBytes, 64 * kibibyte, 1024 * mebibyte},

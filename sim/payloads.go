@@ -29,7 +29,8 @@ func (w *world) carriage() flows.Carriage {
 	c := w.cell.Carriage
 	return flows.Carriage{
 		Mode: flows.Mode(w.cell.Payload), Over: c.InlineUpTo, MaxBytes: w.cell.LargestPayload(),
-		Expiry: time.Duration(c.Expiry), ChunkBytes: c.ChunkBytes, Window: c.Window, Buffer: c.BufferBytes,
+		Expiry:     time.Duration(c.Expiry),
+		ChunkBytes: c.ChunkBytes - flows.ChunkHead, Window: c.Window, Buffer: c.BufferBytes,
 		Stall: time.Duration(c.Stall), Abandon: time.Duration(c.Abandon),
 		Tell: func(e flows.Carrying) {
 			if rec := w.recorder.Load(); rec != nil {
@@ -116,8 +117,8 @@ func (w *world) describePayloads(r *results.Cell) {
 		r.Settings["store"] = fmt.Sprintf("%s; objects are kept for %v, and waited for as long as something comes "+
 			"within %v", place, c.Expiry, c.Abandon)
 	case flows.Stream:
-		r.Settings["stream"] = fmt.Sprintf("chunks of %d bytes, %d on their way at once, at most %d bytes held; asks "+
-			"again after %v, gives up after %v", c.ChunkBytes, c.Window, c.BufferBytes, c.Stall, c.Abandon)
+		r.Settings["stream"] = fmt.Sprintf("chunks in messages of %d bytes, %d on their way at once, at most %d bytes "+
+			"held; asks again after %v, gives up after %v", c.ChunkBytes, c.Window, c.BufferBytes, c.Stall, c.Abandon)
 	}
 }
 

@@ -104,11 +104,14 @@ type Frame struct {
 // The first bytes of every frame; the second is the version.
 const (
 	magic   = 0xf5
-	version = 1
+	version = 2
 	trailer = 4 // bytes of the checksum
 
 	chunkHead = 3 + 5*8 + 1 + 4 // bytes of a chunk before the checksum
 )
+
+// Head is how many bytes the message of a chunk has before its part of the body.
+const Head = chunkHead + trailer
 
 // Append appends f as bytes to b.
 func (f *Frame) Append(b []byte) []byte {
@@ -182,10 +185,10 @@ func chain(before uint64, sum uint32, bytes int) uint64 {
 	return z ^ z>>31
 }
 
-// checksum is CRC-32C, which processors compute by themselves.
-func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli()) }
-
-func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+// checksum is the CRC-32 of Ethernet and zip. The bytes of a payload come from memory
+// and not from a cache, and from there the library reads them twice as fast for this one
+// as for CRC-32C, whose instruction it feeds from three places at once.
+func checksum(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
 
 var (
 	errNoFrame  = errors.New("not a frame of this version")

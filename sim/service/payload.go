@@ -91,15 +91,12 @@ func checksum(b []byte) uint32 { return summed(0, b) }
 // everything else in the process for as long as it takes, the generator included.
 const breath = 64 << 10
 
-// summed adds bytes to a checksum.
+// summed adds bytes to a checksum, CRC-32 as in Ethernet and zip, which the library
+// computes about as fast as bytes come from memory.
 func summed(sum uint32, b []byte) uint32 {
 	for len(b) > breath {
-		sum = crc32.Update(sum, castagnoli(), b[:breath])
+		sum = crc32.Update(sum, crc32.IEEETable, b[:breath])
 		b = b[breath:]
 	}
-	return crc32.Update(sum, castagnoli(), b)
+	return crc32.Update(sum, crc32.IEEETable, b)
 }
-
-// castagnoli returns the table of a checksum that processors compute by
-// themselves. The library makes it once.
-func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
