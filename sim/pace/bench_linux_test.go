@@ -1,7 +1,10 @@
 package pace
 
 import (
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -61,6 +64,55 @@ func BenchmarkSendLag(b *testing.B) {
 				b.ReportMetric(median(paced.p50)/median(naive.p50), "p50-ratio")
 			}
 		})
+	}
+}
+
+// BenchmarkSendLagOnBusyProcessors measures how late operations start while as many
+// threads as there are processors compute, with the pacer and with one whose thread
+// asks for no short slices, in turns. Goal, on Linux 6.12 or later: a p99 ratio of at
+// most 0.8.
+func BenchmarkSendLagOnBusyProcessors(b *testing.B) {
+	const rate, seconds, rounds = 1000, 3, 3
+	cpus := runtime.NumCPU()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4 * cpus)) // it is about the kernel's scheduler
+	var stop atomic.Bool
+	var sink atomic.Uint64 // or the compiler would leave the work out
+	var busy sync.WaitGroup
+	for range cpus {
+		busy.Go(func() {
+			for x := uint64(1); !stop.Load(); x *= 3 {
+				sink.Store(x)
+			}
+		})
+	}
+	defer busy.Wait()
+	defer stop.Store(true)
+	for range b.N {
+		var ours, plain lags
+		for range rounds {
+			ours.measure(b, func(start time.Time, emit func(time.Duration)) {
+				s := &constant{n: rate * seconds, ratePer: rate}
+				if err := Run(b.Context(), Clock{start}, s, 0, emit); err != nil {
+					b.Fatal(err)
+				}
+			})
+			plain.measure(b, func(start time.Time, emit func(time.Duration)) {
+				done := make(chan error, 1)
+				go func() {
+					runtime.LockOSThread() // and never unlocked: it ends as it is
+					prepareTimer()
+					done <- run(b.Context(), Clock{start}, &constant{n: rate * seconds, ratePer: rate}, 0, emit)
+				}()
+				if err := <-done; err != nil {
+					b.Fatal(err)
+				}
+			})
+		}
+		b.ReportMetric(0, "ns/op") // it says nothing here
+		b.ReportMetric(median(ours.p50), "p50-ms")
+		b.ReportMetric(median(ours.p99), "p99-ms")
+		b.ReportMetric(median(plain.p99), "plain-p99-ms")
+		b.ReportMetric(median(ours.p99)/median(plain.p99), "p99-ratio")
 	}
 }
 

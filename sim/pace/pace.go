@@ -10,7 +10,8 @@
 // to the millisecond when a process idles, so a pacer that sleeps with them is
 // half a millisecond late on the median, whatever the rate. On Linux this
 // package therefore waits with nanosleep on a thread of its own, with a timer
-// slack of one nanosecond; elsewhere it falls back on the runtime. Every wake
+// slack of one nanosecond and in short slices, which has the kernel prefer it
+// where all processors are busy; elsewhere it falls back on the runtime. Every wake
 // costs tens of microseconds of CPU, so two wakes are at least a [Gap] apart
 // and operations due in between go out together.
 package pace
