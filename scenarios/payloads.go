@@ -51,10 +51,10 @@ func (s *Scenario) payloadSettings() []setting {
 		{key: "bytes", value: sizes{&p.Bytes, manySizes, 16, maxPayload},
 			about: "sizes of a command's payload and of a query's answer, each in cells of its own; " +
 				"without it, load.payload_bytes"},
-		{key: "modes", value: names{&p.Modes, manyModes, func(Catalog) []string { return modeNames() }},
+		{key: "modes", value: names{&p.Modes, manyModes, modesOf, string(flows.Inline)},
 			about: "inline: in the message itself; reference: its address in a store in its place; " +
 				"stream: in chunks over many messages"},
-		{key: "stores", value: names{&p.Stores, manyStores, Catalog.storeNames},
+		{key: "stores", value: names{&p.Stores, manyStores, Catalog.storeNames, "s3"},
 			about: "the stores that payloads travel over by reference, each in cells of its own"},
 		{key: "bulk", value: section{s.bulkSettings},
 			about: "a few commands of an otherwise small load have a large payload"},
@@ -103,6 +103,9 @@ func (s *Scenario) agreePayloads(r *reader) {
 			formatSize(c.BufferBytes), formatSize(c.ChunkBytes))
 	}
 }
+
+// modesOf returns the modes that a catalog has: all of them.
+func modesOf(Catalog) []string { return modeNames() }
 
 // modeNames returns the names of all modes in which payloads travel.
 func modeNames() []string {

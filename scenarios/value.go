@@ -363,13 +363,14 @@ func (v span) read(_ *reader, _ string, n *node) bool {
 
 // A names is a list of different names.
 type names struct {
-	to  *[]string
-	max int
-	all func(Catalog) []string
+	to      *[]string
+	max     int
+	all     func(Catalog) []string
+	example string
 }
 
 func (v names) want() string {
-	return "a list of at most " + strconv.Itoa(v.max) + " names, such as [direct]"
+	return "a list of at most " + strconv.Itoa(v.max) + " names, such as [" + v.example + "]"
 }
 
 func (v names) read(r *reader, path string, n *node) bool {
