@@ -12,7 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,12 +31,12 @@ const (
 	startPatience         = 20 * time.Second
 	exitPatience          = 1500 * time.Millisecond
 
-	// collectAt is how much may be allocated between two garbage collections, in
-	// percent of what lives. What lives in a server that has just begun is next to
-	// nothing, and with Go's usual percentage it would collect whenever four megabytes
-	// have passed: a third of its CPU time where messages are large. A server that has
-	// been up for a while with many clients has a heap that spares it that.
-	collectAt = 400
+	// ballastBytes are allocated and never touched, so that they are in no memory. Go
+	// collects garbage when as much has been allocated as lives, and what lives in a
+	// server that has just begun is next to nothing: it would collect whenever four
+	// megabytes have passed, a third of its CPU time where messages are large. A server
+	// that has been up for a while with many clients has a heap that spares it that.
+	ballastBytes = 16 << 20
 )
 
 // Main is the body of the hidden verb: it serves until stdin ends or says
@@ -47,9 +47,8 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	// the parent, which decides when its broker ends. A line of the log that nobody
 	// reads any more must not end the broker before it has removed its store.
 	signal.Ignore(os.Interrupt, syscall.SIGHUP, syscall.SIGPIPE)
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
-	}
+	ballast := make([]byte, ballastBytes)
+	defer runtime.KeepAlive(ballast)
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	defer signal.Stop(terminated)
