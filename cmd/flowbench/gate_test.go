@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -96,6 +97,52 @@ func TestTheActionLeavesASummaryAReportAndAnExitCode(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(dir, "out")); tt.files == nil && err == nil {
 			t.Errorf("%s: a run was written", tt.about)
+		}
+	}
+}
+
+// TestTheGateTriesAgainWhereThereIsNoVerdict runs the gate with a program that ends with
+// one code after the other, and notes each call.
+func TestTheGateTriesAgainWhereThereIsNoVerdict(t *testing.T) {
+	t.Parallel()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash")
+	}
+	const program = `#!/usr/bin/env bash
+echo >> "$0.calls"
+exit "$(sed -n "$(wc -l < "$0.calls")p" "$0.codes")"
+`
+	for _, tt := range []struct {
+		about string
+		codes string // of the calls, in turn
+		code  int
+		calls int
+	}{
+		{"a verdict at once", "0", 0, 1},
+		{"a verdict in the end", "2 2 0", 0, 3},
+		{"a failure after no verdict", "2 1", 1, 2},
+		{"no verdict at all", "2 2 2 2", 2, 4},
+		{"what is missing does not come by trying", "4", 4, 1},
+	} {
+		dir := t.TempDir()
+		stub := filepath.Join(dir, "stub")
+		for name, text := range map[string]string{
+			stub: program, stub + ".codes": strings.ReplaceAll(tt.codes, " ", "\n") + "\n",
+		} {
+			if err := os.WriteFile(name, []byte(text), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := exec.CommandContext(t.Context(), bash, "../../.ci/gate", stub, filepath.Join(dir, "out"), "run", "x")
+		c.Env = append(os.Environ(), "FLOWBENCH_ATTEMPTS=4", "FLOWBENCH_PAUSE_S=0", "GITHUB_STEP_SUMMARY=")
+		out, err := c.CombinedOutput()
+		if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+			t.Fatalf("%s: run the gate: %v\n%s", tt.about, err, out)
+		}
+		calls, _ := os.ReadFile(stub + ".calls")
+		if code, n := c.ProcessState.ExitCode(), strings.Count(string(calls), "\n"); code != tt.code || n != tt.calls {
+			t.Errorf("%s: exit code %d after %d calls; want %d after %d\n%s", tt.about, code, n, tt.code, tt.calls, out)
 		}
 	}
 }
