@@ -102,17 +102,14 @@ func TestTheActionLeavesASummaryAReportAndAnExitCode(t *testing.T) {
 }
 
 // TestTheGateTriesAgainWhereThereIsNoVerdict runs the gate with a program that ends with
-// one code after the other, and notes each call.
+// one code after the other, and notes each call. The program is not written here: one that
+// has just been written cannot be run while another test forks.
 func TestTheGateTriesAgainWhereThereIsNoVerdict(t *testing.T) {
 	t.Parallel()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("there is no bash")
 	}
-	const program = `#!/usr/bin/env bash
-echo >> "$0.calls"
-exit "$(sed -n "$(wc -l < "$0.calls")p" "$0.codes")"
-`
 	for _, tt := range []struct {
 		about string
 		codes string // of the calls, in turn
@@ -126,21 +123,16 @@ exit "$(sed -n "$(wc -l < "$0.calls")p" "$0.codes")"
 		{"what is missing does not come by trying", "4", 4, 1},
 	} {
 		dir := t.TempDir()
-		stub := filepath.Join(dir, "stub")
-		for name, text := range map[string]string{
-			stub: program, stub + ".codes": strings.ReplaceAll(tt.codes, " ", "\n") + "\n",
-		} {
-			if err := os.WriteFile(name, []byte(text), 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}
-		c := exec.CommandContext(t.Context(), bash, "../../.ci/gate", stub, filepath.Join(dir, "out"), "run", "x")
-		c.Env = append(os.Environ(), "FLOWBENCH_ATTEMPTS=4", "FLOWBENCH_PAUSE_S=0", "GITHUB_STEP_SUMMARY=")
+		noted := filepath.Join(dir, "calls")
+		c := exec.CommandContext(t.Context(), bash, "../../.ci/gate",
+			"testdata/codes", filepath.Join(dir, "out"), "run", "x")
+		c.Env = append(os.Environ(), "FLOWBENCH_ATTEMPTS=4", "FLOWBENCH_PAUSE_S=0", "GITHUB_STEP_SUMMARY=",
+			"CODES="+tt.codes, "CALLS="+noted)
 		out, err := c.CombinedOutput()
 		if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 			t.Fatalf("%s: run the gate: %v\n%s", tt.about, err, out)
 		}
-		calls, _ := os.ReadFile(stub + ".calls")
+		calls, _ := os.ReadFile(noted)
 		if code, n := c.ProcessState.ExitCode(), strings.Count(string(calls), "\n"); code != tt.code || n != tt.calls {
 			t.Errorf("%s: exit code %d after %d calls; want %d after %d\n%s", tt.about, code, n, tt.code, tt.calls, out)
 		}
