@@ -20,7 +20,18 @@ const sliceNanos = 100_000
 // refuses, waits are 50 µs later, and longer beside busy threads: the send lag tells.
 func prepareThread() {
 	prepareTimer()
-	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Runtime: sliceNanos}, 0)
+	shortenSlices()
+}
+
+// shortenSlices leaves everything else as whoever started the program has set it. Under
+// another policy than the usual one there are no slices to be shortened.
+func shortenSlices() {
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil || attr.Policy != unix.SCHED_NORMAL {
+		return
+	}
+	attr.Runtime = sliceNanos
+	_ = unix.SchedSetAttr(0, attr, 0)
 }
 
 func prepareTimer() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlackNanos, 0, 0, 0) }
