@@ -51,7 +51,7 @@ func (s *Scenario) payloadSettings() []setting {
 		{key: "bytes", value: sizes{&p.Bytes, manySizes, 16, maxPayload},
 			about: "sizes of a command's payload and of a query's answer, each in cells of its own; " +
 				"without it, load.payload_bytes"},
-		{key: "modes", value: names{&p.Modes, manyModes, modesOf, string(flows.Inline)},
+		{key: "modes", value: names{&p.Modes, manyModes, modeNames, string(flows.Inline)},
 			about: "inline: in the message itself; reference: its address in a store in its place; " +
 				"stream: in chunks over many messages"},
 		{key: "stores", value: names{&p.Stores, manyStores, Catalog.storeNames, "s3"},
@@ -104,11 +104,9 @@ func (s *Scenario) agreePayloads(r *reader) {
 	}
 }
 
-// modesOf returns the modes that a catalog has: all of them.
-func modesOf(Catalog) []string { return modeNames() }
-
-// modeNames returns the names of all modes in which payloads travel.
-func modeNames() []string {
+// modeNames returns the names of all modes in which payloads travel, whatever else a
+// catalog has.
+func modeNames(Catalog) []string {
 	var names []string
 	for _, m := range flows.Modes() {
 		names = append(names, string(m))
@@ -119,8 +117,8 @@ func modeNames() []string {
 // stores looks up the scenario's stores and modes.
 func (b *planner) stores() {
 	for i, name := range b.s.Payloads.Modes {
-		if !slices.Contains(modeNames(), name) {
-			b.add(b.place(item(modesPath, i)), "there is no mode %s; want %s", quote(name), oneOf(name, modeNames()))
+		if known := modeNames(b.cat); !slices.Contains(known, name) {
+			b.add(b.place(item(modesPath, i)), "there is no mode %s; want %s", quote(name), oneOf(name, known))
 		}
 	}
 	for i, name := range b.s.Payloads.Stores {

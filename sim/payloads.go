@@ -29,9 +29,8 @@ func (w *world) carriage() flows.Carriage {
 	c := w.cell.Carriage
 	return flows.Carriage{
 		Mode: flows.Mode(w.cell.Payload), Over: c.InlineUpTo, MaxBytes: w.cell.LargestPayload(),
-		Expiry:     time.Duration(c.Expiry),
+		Expiry: time.Duration(c.Expiry), Stall: time.Duration(c.Stall), Abandon: time.Duration(c.Abandon),
 		ChunkBytes: c.ChunkBytes - flows.ChunkHead, Window: c.Window, Buffer: c.BufferBytes,
-		Stall: time.Duration(c.Stall), Abandon: time.Duration(c.Abandon),
 		Tell: func(e flows.Carrying) {
 			if rec := w.recorder.Load(); rec != nil {
 				rec.Carried(string(e.Event), e.Bytes)

@@ -39,6 +39,15 @@ func TestFramesAreReadAsTheyWereWritten(t *testing.T) {
 	}
 }
 
+func TestAChunkHasItsHeadBeforeItsData(t *testing.T) {
+	for _, n := range []int{0, 1, 1 << 16} {
+		f := chunks.Frame{Kind: chunks.Chunk, Stream: 1, Attempt: 2, End: uint64(n), Data: make([]byte, n)}
+		if got := len(f.Bytes()); got != chunks.Head+n {
+			t.Errorf("%d bytes of a body are %d as a chunk; want %d more", n, got, chunks.Head)
+		}
+	}
+}
+
 func TestAFrameWithAnyByteChangedOrMissingIsRefused(t *testing.T) {
 	for _, f := range frames() {
 		b := f.Bytes()
