@@ -129,15 +129,24 @@ func quickest(c *crossover.Chart, g crossover.Group) []crossover.Way {
 // leastBurden is the least that the figure of burdens tells apart from nothing.
 const leastBurden = 0.001
 
+// burdenText says a burden as it is drawn.
+func burdenText(v float64) string {
+	text := words.Digits(v) + " times"
+	if v <= leastBurden {
+		text += " or less"
+	}
+	return text
+}
+
 // burdenRoutes is how many times the size of its payload passes the broker.
 func burdenRoutes(c *crossover.Chart) routeFigure {
 	f := routeFigure{
 		name: "crossover-burden", section: "burden", title: "What the broker bears of a payload",
-		hint: "Bytes through the broker for each operation, as a multiple of the payload",
+		hint: "Bytes through the broker for each operation, as a multiple of the payload; below 0.001 is drawn there",
 		caption: "Bytes that pass the broker both ways for each operation, protocol included, as a multiple of the " +
 			"size of the payload. By reference, each point is of the store with which the broker bears most. What is " +
 			"below 0.001 is drawn there.",
-		axis: timesAxis, unit: "times", text: func(v float64) string { return words.Digits(v) + " times" },
+		axis: timesAxis, unit: "times", text: burdenText,
 	}
 	value := func(p crossover.Point) float64 {
 		if p.Cell.Cost.BrokerBytes == nil || p.Cell.Load.PayloadBytes == 0 {
