@@ -54,6 +54,11 @@ type Options struct {
 
 	MemoryMaxBytes int64 // of all streams in memory; 256 MiB if 0
 	StoreMaxBytes  int64 // of all streams on disk; 4 GiB if 0
+
+	// LimitBytes is a soft bound of the process's memory: near it the server collects
+	// its garbage more often, and nothing fails beyond. 0 is none. GOMEMLIMIT in the
+	// environment says otherwise.
+	LimitBytes int64
 }
 
 // Peering is a server's part in a cluster.
@@ -213,6 +218,9 @@ var errNotRunning = errors.New("the embedded broker is not running")
 // keepStore is the line that asks a child to stop without removing its store.
 const keepStore = "keep\n"
 
+// memoryLimit is the variable that Go reads a soft limit of memory from.
+const memoryLimit = "GOMEMLIMIT"
+
 // start starts a child and waits for its hello.
 func (s *Server) start(ctx context.Context) error {
 	executable := s.opts.Executable
@@ -224,7 +232,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	c := &child{log: &process.Tail{}, exited: make(chan struct{})}
 	c.cmd = exec.Command(executable, s.arguments()...) // not bound to ctx, which is that of the start alone
-	c.cmd.Env = append(os.Environ(), s.opts.Env...)
+	c.cmd.Env = append(s.environment(), s.opts.Env...)
 	c.cmd.Stderr = c.log
 	c.cmd.WaitDelay = time.Second
 	wakeWithParent(c.cmd)
@@ -247,6 +255,16 @@ func (s *Server) start(ctx context.Context) error {
 		return fmt.Errorf("%w; it said: %s", err, c.log)
 	}
 	return nil
+}
+
+// environment returns the variables of this process, and the limit of memory where
+// they have none.
+func (s *Server) environment() []string {
+	env := os.Environ()
+	if _, set := os.LookupEnv(memoryLimit); s.opts.LimitBytes > 0 && !set {
+		env = append(env, memoryLimit+"="+strconv.FormatInt(s.opts.LimitBytes, 10))
+	}
+	return env
 }
 
 // greet waits for the child's hello.

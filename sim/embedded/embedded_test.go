@@ -254,6 +254,37 @@ func TestAFailedStartShowsWhy(t *testing.T) {
 	}
 }
 
+func TestTheLimitOfMemoryIsTheServersUnlessTheEnvironmentHasOne(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the environment of a process is read from /proc")
+	}
+	limits := func(opts embedded.Options) (found []string) {
+		t.Helper()
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", start(t, opts).PID()))
+		if err != nil {
+			t.Fatalf("read environment: %v", err)
+		}
+		for _, v := range strings.Split(string(b), "\x00") {
+			if strings.HasPrefix(v, "GOMEMLIMIT=") {
+				found = append(found, v)
+			}
+		}
+		return found
+	}
+	if os.Getenv("GOMEMLIMIT") == "" { // else these two have nothing to say
+		if got := limits(embedded.Options{}); got != nil {
+			t.Errorf("without a limit, the server has %q; want nothing", got)
+		}
+		if got := limits(embedded.Options{LimitBytes: 1 << 28}); !slices.Equal(got, []string{"GOMEMLIMIT=268435456"}) {
+			t.Errorf("with a limit of 256 MiB, the server has %q; want it", got)
+		}
+	}
+	t.Setenv("GOMEMLIMIT", "1GiB")
+	if got := limits(embedded.Options{LimitBytes: 1 << 28}); !slices.Equal(got, []string{"GOMEMLIMIT=1GiB"}) {
+		t.Errorf("with a limit in the environment, the server has %q; want that one", got)
+	}
+}
+
 func TestAKilledParentLeavesNeitherProcessNorStore(t *testing.T) {
 	for name, args := range map[string][]string{
 		"a running child": nil, "a paused child": {"pause"}, "a cluster with a paused node": {"cluster"},
