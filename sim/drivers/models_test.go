@@ -95,11 +95,16 @@ func digest(t *testing.T, dir string) string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// everyFlow is a scenario with every flow and every kind of broker.
+// everyFlow is a scenario with every flow and every kind of broker, shorter where tests
+// are to be short.
 func everyFlow(seed int) string {
+	duration := "2s"
+	if testing.Short() {
+		duration = "400ms"
+	}
 	text := fmt.Sprintf("name: every-flow\nseed: %d\nbrokers: [nats, jetstream, rabbitmq]\nedges: [rest, ws]\n"+
 		"load: {rate_per_s: 200, subscribers: 3, urgent_share: 0.1, keys: 20}\n"+
-		"service: {error_rate: 0.02}\nwarmup: 500ms\nduration: 2s\nflows:\n", seed)
+		"service: {error_rate: 0.02}\nwarmup: 200ms\nduration: %s\nflows:\n", seed, duration)
 	for _, f := range flows.All() {
 		text += "  - " + f.Spec().Name + "\n"
 	}

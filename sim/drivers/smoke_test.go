@@ -74,7 +74,7 @@ func TestEveryFlowThroughEveryFault(t *testing.T) {
 		err  error
 	}
 	var all sync.WaitGroup
-	room := make(chan struct{}, 4)
+	room := make(chan struct{}, 8)
 	for _, f := range flows.All() {
 		spec := f.Spec()
 		for _, s := range smokes(spec) {

@@ -7,6 +7,15 @@ import (
 	"flowbench/results"
 )
 
+// long skips a test of many seconds of computing where tests are to be short. Under the
+// race detector they take five times as long, and one kernel runs one thing at a time.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it computes for long")
+	}
+}
+
 // sweptCells runs a scenario with a sweep in virtual time.
 func sweptCells(t *testing.T, text string) []*results.Cell {
 	t.Helper()
@@ -25,6 +34,7 @@ func sweptCells(t *testing.T, text string) []*results.Cell {
 // Four workers that take 10 ms for each request do 400 a second, whatever carries
 // them. Arrivals are even, so that below that nothing waits.
 func TestASweepFindsTheCapacityOfTheService(t *testing.T) {
+	long(t)
 	const capacity = 400
 	for _, c := range sweptCells(t, `
 name: capacity
@@ -70,6 +80,7 @@ model: {distribution: constant}
 // is where the longest of them is as long as the objective allows. An objective of
 // many service times is met until close to the capacity.
 func TestASweepWithPoissonArrivalsStaysBelowTheCapacity(t *testing.T) {
+	long(t)
 	c := sweptCells(t, `
 name: capacity
 flows: [direct]
@@ -88,6 +99,7 @@ service: {instances: 2, workers: 2, time: {distribution: constant, mean: 10ms}}
 // A queue of the model works on one message at a time, for 1 ms here: 1,000 a
 // second, and the workers have time left.
 func TestASweepNamesABrokerThatIsSaturated(t *testing.T) {
+	long(t)
 	c := sweptCells(t, `
 name: broker
 flows: [async-reply-to]
@@ -128,6 +140,7 @@ duration: 1s
 }
 
 func TestASweepIsTheSameTwice(t *testing.T) {
+	long(t)
 	const text = `
 name: twice
 flows: [async-reply-to, direct]
