@@ -104,7 +104,7 @@ func everyFlow(seed int) string {
 	}
 	text := fmt.Sprintf("name: every-flow\nseed: %d\nbrokers: [nats, jetstream, rabbitmq]\nedges: [rest, ws]\n"+
 		"load: {rate_per_s: 200, subscribers: 3, urgent_share: 0.1, keys: 20}\n"+
-		"service: {error_rate: 0.02}\nwarmup: 200ms\nduration: %s\nflows:\n", seed, duration)
+		"service: {error_rate: 0.02}\nwarmup: 500ms\nduration: %s\nflows:\n", seed, duration)
 	for _, f := range flows.All() {
 		text += "  - " + f.Spec().Name + "\n"
 	}
