@@ -86,8 +86,16 @@ func TestEveryFlowThroughEveryFault(t *testing.T) {
 				done <- outcome{c, err}
 			})
 			t.Run(spec.Name+"/"+s.what+" on "+s.on, func(t *testing.T) {
-				t.Parallel() // it is judged when all have begun
+				t.Parallel() // it is judged when all have ended
 				o := <-done
+				// Some cells end operations well only in the 300 ms before the fault, and a
+				// busy machine can stand still for longer. Alone they get the time; a flow
+				// that is broken ends none then either.
+				for range 3 {
+					if o.err == nil && o.cell.Counts.OK == 0 {
+						o.cell, o.err = s.run(t.Context(), t.TempDir(), spec.Name, "nats://"+nats)
+					}
+				}
 				if o.err != nil {
 					t.Fatal(o.err)
 				}
