@@ -1,6 +1,11 @@
 package flows
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"flowbench/flows/chunks"
+)
 
 // A Gate is a gate, for tests that need a runtime from elsewhere.
 type Gate struct{ *gate }
@@ -46,5 +51,54 @@ func Streams(c Conn) (out, in, active int) {
 	return len(s.outgoing), len(s.incoming) - len(s.finished), s.active
 }
 
+// Lying returns how many bytes a party holds of the chunks that have come and were not
+// read.
+func Lying(c Conn) (bytes int) {
+	s := c.(*streamConn)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, in := range s.incoming {
+		bytes += in.receiver.Held() + in.pile.bytes
+	}
+	return bytes
+}
+
 // Address returns the body of a message that carries an address.
 func Address(uri string, size int) []byte { return address(uri, size) }
+
+// A Pile is a pile.
+type Pile struct{ pile }
+
+// Open has the pile take chunks.
+func (p *Pile) Open(capacity int) { p.open(capacity) }
+
+// Put lays a chunk of so many bytes and that number on the pile.
+func (p *Pile) Put(seq uint64, n int) bool {
+	return p.put(0, chunks.Frame{Kind: chunks.Chunk, Seq: seq, Data: make([]byte, n)})
+}
+
+// Take takes the chunk that came first, and returns its number and size.
+func (p *Pile) Take() (seq uint64, n int, ok bool) {
+	a, ok := p.take()
+	return a.frame.Seq, len(a.frame.Data), ok
+}
+
+// Settle notes what has been examined and what is held.
+func (p *Pile) Settle(examined, held int) { p.settle(examined, held) }
+
+// Close closes the pile.
+func (p *Pile) Close() { p.close() }
+
+// A Bell is a bell.
+type Bell struct{ bell }
+
+// Wake rings it.
+func (b *Bell) Wake() { b.wake() }
+
+// Wait waits for it.
+func (b *Bell) Wait(ctx context.Context, rt Runtime, d time.Duration) error {
+	return b.wait(ctx, rt, d)
+}
+
+// Rest gives up what waits share.
+func (b *Bell) Rest() { b.rest() }

@@ -356,7 +356,7 @@ func (c *streamConn) receive(ctx context.Context, sub Subscription) {
 		if err != nil {
 			return
 		}
-		f, err := chunks.Parse(m.Body)
+		f, err := chunks.ParseHead(m.Body)
 		switch {
 		case err != nil || m.Err != nil: // somebody else's, or damaged: as if it had been lost
 		case f.Kind.ToSender():
@@ -389,8 +389,8 @@ func (c *streamConn) toReceiver(ctx context.Context, f chunks.Frame) {
 	c.mu.Unlock()
 	switch {
 	case in != nil:
-		if reply := in.handle(f); reply != nil {
-			c.answer(ctx, in.opening.Address, *reply)
+		for _, reply := range in.handle(f) {
+			c.answer(ctx, in.opening.Address, reply)
 		}
 	case f.Kind == chunks.Probe:
 		c.answer(ctx, f.Address, chunks.Frame{
@@ -415,12 +415,15 @@ func (c *streamConn) timing() chunks.Timing {
 	return chunks.Timing{Stall: c.carriage.Stall, Abandon: c.carriage.Abandon}
 }
 
-// A bell wakes the one activity that waits for news. It is guarded by the lock of
-// whom it belongs to, but for wake, which needs none.
+// A bell wakes the one activity that waits for news.
 type bell struct {
 	mu      sync.Mutex
 	promise Promise
 	rung    bool
+
+	limited context.Context // of waits that do not last for ever
+	until   time.Duration   // when that ends
+	cancel  context.CancelFunc
 }
 
 // wake wakes who waits, or who waits next.
@@ -434,7 +437,8 @@ func (b *bell) wake() {
 }
 
 // wait waits until the bell has rung since the last wait, for d at most if it is
-// not negative, or until ctx is done, which alone is an error.
+// not negative, or until ctx is done, which alone is an error. Without any of these it
+// may return early. Whoever waits for the last time calls rest.
 func (b *bell) wait(ctx context.Context, rt Runtime, d time.Duration) error {
 	b.mu.Lock()
 	if b.rung || d == 0 {
@@ -444,15 +448,39 @@ func (b *bell) wait(ctx context.Context, rt Runtime, d time.Duration) error {
 	}
 	p := rt.Promise()
 	b.promise = p
-	b.mu.Unlock()
-	limited, cancel := ctx, func() {}
+	limited := ctx
 	if d > 0 {
-		limited, cancel = rt.WithTimeout(ctx, d)
+		limited = b.limit(ctx, rt, d)
 	}
-	defer cancel()
+	b.mu.Unlock()
 	_, _ = p.Wait(limited)
 	b.mu.Lock()
 	b.promise, b.rung = nil, false
 	b.mu.Unlock()
 	return ctx.Err()
+}
+
+// limit returns a context that ends within d. Waits are many and short, and a timer
+// for each would cost as much as the waits: they share one until it is over. The
+// caller holds the lock.
+func (b *bell) limit(ctx context.Context, rt Runtime, d time.Duration) context.Context {
+	until := rt.Now() + d
+	if b.limited == nil || b.limited.Err() != nil || b.until > until {
+		if b.cancel != nil {
+			b.cancel()
+		}
+		b.limited, b.cancel = rt.WithTimeout(ctx, d)
+		b.until = until
+	}
+	return b.limited
+}
+
+// rest gives up what waits share. Who waits is woken.
+func (b *bell) rest() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cancel != nil {
+		b.cancel()
+	}
+	b.limited, b.cancel = nil, nil
 }

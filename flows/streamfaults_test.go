@@ -431,6 +431,16 @@ func pair(
 	body func(ctx context.Context, k *des.Kernel, c flows.Carriage, a, b flows.Conn),
 ) {
 	t.Helper()
+	same := func(_ *des.Kernel, b flows.Broker) flows.Broker { return b }
+	pairOver(t, same, faults, p, body)
+}
+
+// pairOver is pair with another broker around the broker.
+func pairOver(
+	t *testing.T, around func(*des.Kernel, flows.Broker) flows.Broker, faults []modelbroker.Fault, p broker.Params,
+	body func(ctx context.Context, k *des.Kernel, c flows.Carriage, a, b flows.Conn),
+) {
+	t.Helper()
 	k := des.New()
 	d := modelbroker.Driver(k, 1, faults...)
 	params := d.Defaults()
@@ -449,7 +459,7 @@ func pair(
 		}
 		var conns []flows.Conn
 		for i := range 2 {
-			conn, err := flows.StreamBroker(k, session, c).Connect(ctx, fmt.Sprint("party-", i))
+			conn, err := flows.StreamBroker(k, around(k, session), c).Connect(ctx, fmt.Sprint("party-", i))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -93,6 +93,7 @@ type incoming struct {
 	opening   chunks.Frame
 	window    int // chunks, if there is a bound besides the carriage's
 	wake      bell
+	pile      pile // chunks that have come, before receiver
 
 	mu       sync.Mutex // never held while waiting
 	receiver *chunks.Receiver
@@ -147,16 +148,9 @@ func (in *incoming) read(take func(now time.Duration) (n int, ask *chunks.Frame,
 	c := in.conn
 	for {
 		now := c.runtime.Now()
-		in.mu.Lock()
-		n, ask, err := take(now)
-		if n == 0 && err == nil {
-			ask = in.receiver.Tick(now)
-			err = in.receiver.Err()
-		}
-		due := in.receiver.Due()
-		in.mu.Unlock()
-		if ask != nil {
-			c.post(in.ctx, in.opening.Address, *ask)
+		n, due, asks, err := in.next(now, take)
+		for _, ask := range asks {
+			c.post(in.ctx, in.opening.Address, ask)
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -167,12 +161,58 @@ func (in *incoming) read(take func(now time.Duration) (n int, ask *chunks.Frame,
 		case n > 0:
 			return n, nil
 		case c.isClosed():
+			in.wake.rest()
 			return 0, ErrClosed
 		}
 		if err := in.wake.wait(in.ctx, c.runtime, max(0, due-now)); err != nil {
+			in.wake.rest()
 			return 0, err
 		}
 	}
+}
+
+// next has take get bytes from the receiver, and examines chunks as long as there are
+// none. It returns what to send the sender, and with no bytes and no error when to
+// look again at the latest.
+func (in *incoming) next(
+	now time.Duration, take func(now time.Duration) (n int, ask *chunks.Frame, err error),
+) (n int, due time.Duration, asks []chunks.Frame, err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for {
+		var ask *chunks.Frame
+		n, ask, err = take(now)
+		asks = appendFrame(asks, ask)
+		if n > 0 || err != nil {
+			in.pile.settle(0, in.receiver.Held())
+			return n, 0, asks, err
+		}
+		a, more := in.pile.take()
+		if !more {
+			asks = appendFrame(asks, in.receiver.Tick(now))
+			return 0, in.receiver.Due(), asks, in.receiver.Err()
+		}
+		asks = appendFrame(asks, in.examine(a, len(a.frame.Data)))
+	}
+}
+
+// appendFrame appends a frame if there is one.
+func appendFrame(all []chunks.Frame, f *chunks.Frame) []chunks.Frame {
+	if f == nil {
+		return all
+	}
+	return append(all, *f)
+}
+
+// examine gives the receiver a frame, and so many bytes of it lay on the pile. The
+// caller holds the lock.
+func (in *incoming) examine(a arrival, piled int) (reply *chunks.Frame) {
+	reply, repeated := in.receiver.Handle(a.at, a.frame)
+	in.pile.settle(piled, in.receiver.Held())
+	if repeated {
+		in.conn.carriage.tell(Repeated, in.delivered.Op, int64(len(a.frame.Data)))
+	}
+	return reply
 }
 
 // begin asks for the first bytes.
@@ -207,6 +247,7 @@ func (in *incoming) begin() error {
 	now := c.runtime.Now()
 	in.receiver = chunks.NewReceiver(now, c.timing(), in.opening, in.attempt, address, in.window)
 	ask := in.receiver.Begin(now)
+	in.pile.open(in.window * chunk)
 	in.mu.Unlock()
 	c.incoming[in.attempt] = in
 	c.mu.Unlock()
@@ -244,35 +285,57 @@ func (c *streamConn) takeRoom(ctx context.Context, least, most int) (int, error)
 func (in *incoming) expire() {
 	now := in.conn.runtime.Now()
 	in.mu.Lock()
+	replies := in.examineAll()
 	if now-in.receiver.News() >= in.conn.carriage.Abandon {
 		in.receiver.Tick(now)
 	}
 	failed := in.receiver.Err() != nil
 	in.mu.Unlock()
+	for _, reply := range replies {
+		in.conn.answer(in.ctx, in.opening.Address, reply)
+	}
 	if failed {
 		in.release()
 		in.wake.wake()
 	}
 }
 
-// handle takes a frame of the sender.
-func (in *incoming) handle(f chunks.Frame) *chunks.Frame {
-	c := in.conn
-	now := c.runtime.Now()
-	in.mu.Lock()
-	reply, repeated := in.receiver.Handle(now, f)
-	in.mu.Unlock()
-	if repeated {
-		c.carriage.tell(Repeated, in.delivered.Op, int64(len(f.Data)))
+// handle takes a frame of the sender, and returns what to answer. A chunk it leaves to
+// whoever reads.
+func (in *incoming) handle(f chunks.Frame) (replies []chunks.Frame) {
+	now := in.conn.runtime.Now()
+	if f.Kind != chunks.Chunk || !in.pile.put(now, f) {
+		in.mu.Lock()
+		replies = in.examineAll()
+		replies = appendFrame(replies, in.examine(arrival{f, now}, 0))
+		in.mu.Unlock()
 	}
 	in.wake.wake()
-	return reply
+	return replies
+}
+
+// examineAll gives the receiver all chunks that nobody has examined. The caller holds
+// the lock.
+func (in *incoming) examineAll() (replies []chunks.Frame) {
+	for {
+		a, ok := in.pile.take()
+		if !ok {
+			return replies
+		}
+		replies = appendFrame(replies, in.examine(a, len(a.frame.Data)))
+	}
 }
 
 // readAll notes that the body has been read to its end. Where nobody acknowledges,
 // that is all there is to wait for.
 func (in *incoming) readAll() {
 	in.ended = true
+	in.mu.Lock()
+	replies := in.examineAll() // what lies there has come before, and counts as such
+	in.mu.Unlock()
+	for _, reply := range replies {
+		in.conn.post(in.ctx, in.opening.Address, reply)
+	}
 	in.release()
 	if in.delivered.Acker == nil {
 		in.finish()
@@ -309,6 +372,8 @@ func (in *incoming) failed(err error) error {
 
 // release gives the stream's room back.
 func (in *incoming) release() {
+	in.pile.close()
+	in.wake.rest()
 	in.mu.Lock()
 	n := in.reserved
 	in.reserved = 0

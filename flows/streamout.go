@@ -151,6 +151,7 @@ func (o *outgoing) handle(f chunks.Frame) {
 
 // serve sends the body to whoever asks, until one has dealt with it.
 func (o *outgoing) serve(ctx context.Context) error {
+	defer o.wake.rest()
 	c := o.conn
 	for {
 		p, next := o.round()
@@ -165,6 +166,8 @@ func (o *outgoing) serve(ctx context.Context) error {
 		case toFeed:
 			o.feed()
 			continue
+		case toPrepare:
+			continue // somebody may have asked meanwhile
 		case toEnd:
 			return o.settle(ctx, nil)
 		case toWait:
@@ -186,6 +189,7 @@ const (
 	toWait action = iota
 	toPost
 	toFeed
+	toPrepare
 	toEnd
 )
 
@@ -203,6 +207,9 @@ func (o *outgoing) round() (chunks.Parcel, action) {
 	}
 	if o.sender.Hungry() {
 		return chunks.Parcel{}, toFeed
+	}
+	if o.sender.Prepare() {
+		return chunks.Parcel{}, toPrepare
 	}
 	return chunks.Parcel{}, toWait
 }

@@ -26,6 +26,7 @@ func drawn(t *rapid.T) plan {
 	percent := func(name string, most int) float64 { return float64(rapid.IntRange(0, most).Draw(t, name)) / 100 }
 	p.Jitter, p.Slow, p.Work = duration("jitter", 10*hop), duration("slow", 3*hop), duration("work", abandon*2)
 	p.Loss, p.Twice = percent("loss", 30), percent("twice", 30)
+	p.Damage = percent("damage", 5)
 	switch rapid.IntRange(0, 6).Draw(t, "trouble") {
 	case 0, 1: // no more than that
 	case 2:

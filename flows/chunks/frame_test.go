@@ -64,6 +64,27 @@ func TestAFrameWithAnyByteChangedOrMissingIsRefused(t *testing.T) {
 	}
 }
 
+func TestDataIsExaminedByWhoWantsToKnow(t *testing.T) {
+	f := chunks.Frame{Kind: chunks.Chunk, Stream: 1, Attempt: 2, End: 5, Data: []byte("hello")}
+	b := f.Bytes()
+	got, err := chunks.ParseHead(b)
+	if err != nil || !got.Intact() {
+		t.Errorf("%v, intact %t; want a frame that is", err, got.Intact())
+	}
+	b[len(b)-1] ^= 1
+	got, err = chunks.ParseHead(b)
+	if err != nil || got.Intact() || got.Intact() {
+		t.Errorf("%v, intact %t; want a frame that is not, asked twice", err, got.Intact())
+	}
+	for i := range chunks.Head {
+		other := bytes.Clone(b)
+		other[i] ^= 0x10
+		if _, err := chunks.ParseHead(other); err == nil {
+			t.Errorf("byte %d of the head changed, and it is read", i)
+		}
+	}
+}
+
 func TestNumbersOutOfBoundsAreRefused(t *testing.T) {
 	for _, f := range []chunks.Frame{
 		{Kind: chunks.Opening, Size: -2, ChunkBytes: 1},
@@ -109,6 +130,10 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		frame, err := chunks.Parse(b)
+		head, headErr := chunks.ParseHead(b)
+		if readable := headErr == nil && head.Intact(); readable != (err == nil) {
+			t.Errorf("% x is read with %v, its head with %v", b, err, headErr)
+		}
 		if err != nil {
 			return
 		}

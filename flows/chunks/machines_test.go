@@ -80,6 +80,65 @@ func TestAReceiverTakesNothingItHasNoRoomFor(t *testing.T) {
 	}
 }
 
+// TestADamagedChunkIsAsGoodAsLost has a chunk arrive whose head is right: it is neither
+// taken nor news of the sender.
+func TestADamagedChunkIsAsGoodAsLost(t *testing.T) {
+	timing := chunks.Timing{Stall: stall, Abandon: abandon}
+	o := chunks.Frame{Kind: chunks.Opening, Stream: 1, Size: 100, ChunkBytes: 10}
+	r := chunks.NewReceiver(0, timing, o, 1, "r", 2)
+	r.Begin(0)
+	f := chunks.Frame{Kind: chunks.Chunk, Stream: 1, Attempt: 1, End: 10, Data: make([]byte, 10)}
+	b := f.Bytes()
+	b[len(b)-1] ^= 1
+	damaged, err := chunks.ParseHead(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, repeated := r.Handle(stall/2, damaged)
+	if reply != nil || repeated || r.Held() != 0 || r.News() != 0 || r.Err() != nil {
+		t.Errorf("answers %+v, repeated %t, holds %d bytes, last heard at %v, %v", reply, repeated, r.Held(), r.News(),
+			r.Err())
+	}
+}
+
+// TestASenderPreparesHalfAWindowAhead sums nothing up that is not soon asked for.
+func TestASenderPreparesHalfAWindowAhead(t *testing.T) {
+	timing := chunks.Timing{Stall: stall, Abandon: abandon}
+	s := chunks.NewSender(0, chunks.Plan{Timing: timing, Stream: 1, ChunkBytes: 1, Window: 8}, make([]byte, 14))
+	prepared := func() (n int) {
+		for s.Prepare() {
+			n++
+		}
+		return n
+	}
+	if n := prepared(); n != 4 {
+		t.Errorf("%d chunks are prepared before anybody asks; want 4", n)
+	}
+	r := chunks.NewReceiver(0, timing, s.Opening(), 1, "r", 8)
+	s.Handle(0, r.Begin(0))
+	for range 8 {
+		p, _ := s.Next()
+		r.Handle(0, p.Frame)
+	}
+	if n := prepared(); n != 4 {
+		t.Errorf("%d chunks are prepared behind the eight that were sent; want 4", n)
+	}
+	_, ask, err := r.Read(0, make([]byte, 8))
+	if ask == nil || err != nil {
+		t.Fatalf("asked %+v, %v", ask, err)
+	}
+	s.Handle(0, *ask)
+	for p, ok := s.Next(); ok; p, ok = s.Next() {
+		r.Handle(0, p.Frame)
+	}
+	if n := prepared(); n != 0 || !r.Whole() {
+		t.Errorf("%d chunks are prepared after the last, whole %t", n, r.Whole())
+	}
+	if s.GiveUp(chunks.Gone); s.Prepare() {
+		t.Error("it prepares what it has given up")
+	}
+}
+
 // TestABodyOfAnotherSizeIsRefused has the hash right and the size wrong.
 func TestABodyOfAnotherSizeIsRefused(t *testing.T) {
 	timing := chunks.Timing{Stall: stall, Abandon: abandon}

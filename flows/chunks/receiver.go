@@ -89,7 +89,8 @@ func (r *Receiver) Err() error {
 func (r *Receiver) News() time.Duration { return r.news }
 
 // Handle takes a frame of the sender. It returns the frame to answer with, if
-// there is one, and whether the frame was a chunk that had come before.
+// there is one, and whether the frame was a chunk that had come before. A chunk that is
+// not intact is as good as lost.
 func (r *Receiver) Handle(now time.Duration, f Frame) (reply *Frame, repeated bool) {
 	switch {
 	case f.Stream != r.opening.Stream || f.Attempt != r.attempt:
@@ -104,6 +105,8 @@ func (r *Receiver) Handle(now time.Duration, f Frame) (reply *Frame, repeated bo
 			return last, false
 		}
 		return nil, f.Kind == Chunk
+	case !f.Intact():
+		return nil, false
 	}
 	r.news = now
 	switch f.Kind {

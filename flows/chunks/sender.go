@@ -419,17 +419,42 @@ func (s *Sender) chunk(f *Frame, seq uint64) {
 		f.Data, f.End, f.Hash, f.sum, f.summed = p.data, p.end, p.hash, p.sum, true
 		return
 	}
-	for n := uint64(len(s.sums)); n <= seq; n++ {
-		before := uint64(0)
-		if n > 0 {
-			before = s.sums[n-1].hash
-		}
-		data, _ := s.cut(n)
-		own := checksum(data)
-		s.sums = append(s.sums, sums{chain(before, own, len(data)), own})
+	for uint64(len(s.sums)) <= seq {
+		s.sumUp()
 	}
 	f.Hash, f.sum, f.summed = s.sums[seq].hash, s.sums[seq].own, true
 	f.Data, f.End = s.cut(seq)
+}
+
+// sumUp computes the sums of the next chunk of a body that is there.
+func (s *Sender) sumUp() {
+	n, before := uint64(len(s.sums)), uint64(0)
+	if n > 0 {
+		before = s.sums[n-1].hash
+	}
+	data, _ := s.cut(n)
+	own := checksum(data)
+	s.sums = append(s.sums, sums{chain(before, own, len(data)), own})
+}
+
+// Prepare computes ahead what one more chunk needs, unless enough is ready for the
+// next want: half a window, which is what receivers ask for at a time and what stays
+// in a processor's cache until then. It reports whether it did, and is called while
+// there is nothing to send.
+func (s *Sender) Prepare() bool {
+	if s.fed || s.over {
+		return false
+	}
+	sent := uint64(0)
+	for _, a := range s.attempts {
+		sent = max(sent, a.sent)
+	}
+	ready := uint64(len(s.sums))
+	if ready >= min(s.total, sent+max(1, uint64(s.plan.Window)/2)) {
+		return false
+	}
+	s.sumUp()
+	return true
 }
 
 // cut returns a chunk of a body that is there, and where it ends.

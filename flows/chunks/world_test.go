@@ -28,6 +28,7 @@ type plan struct {
 	Fed            bool
 	Loss           float64
 	Twice          float64
+	Damage         float64       // the share of chunks of which a byte is another when they arrive
 	Jitter         time.Duration // by how much a frame may be later than the next
 	Slow           time.Duration // the reader's mean pause between two reads
 	CutAt, CutFor  time.Duration
@@ -41,7 +42,7 @@ type plan struct {
 // calm reports whether the stream must get through: what befalls it passes before
 // anybody's patience ends.
 func (p plan) calm() bool {
-	return p.SenderDies == 0 && len(p.Deaths) == 0 && p.Loss <= 0.3 && p.CutFor < abandon/2 && p.Forge < 0 &&
+	return p.SenderDies == 0 && len(p.Deaths) == 0 && p.Loss+p.Damage <= 0.35 && p.CutFor < abandon/2 && p.Forge < 0 &&
 		p.BreakAt < 0
 }
 
@@ -224,8 +225,16 @@ func (w *world) cross(f chunks.Frame, arrive func(chunks.Frame) error) {
 			forged.Forget()
 			b = forged.Bytes() // of which the checksum is right
 		}
+		if f.Kind == chunks.Chunk && len(f.Data) > 0 && w.rand.Float64() < w.plan.Damage {
+			b = bytes.Clone(b)
+			b[len(b)-1-w.rand.IntN(len(f.Data))] ^= 1
+		}
+		read := chunks.Parse
+		if f.Kind == chunks.Chunk {
+			read = chunks.ParseHead // the receiver examines the rest
+		}
 		w.at(w.now+late, func() error {
-			f, err := chunks.Parse(b)
+			f, err := read(b)
 			if err != nil {
 				return err
 			}
@@ -240,6 +249,9 @@ func (w *world) send() error {
 		return nil
 	}
 	w.sender.Tick(w.now)
+	for ahead := w.rand.IntN(4); ahead > 0 && w.sender.Prepare(); {
+		ahead--
+	}
 	for {
 		p, ok := w.sender.Next()
 		if !ok && w.sender.Hungry() {
