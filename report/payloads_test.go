@@ -68,6 +68,26 @@ func TestTheVerdictSaysFromWhichSizeOnWhichWayIsFaster(t *testing.T) {
 	}
 }
 
+func TestABrokerOnWhichInlineIsNeverTheFastestIsNamed(t *testing.T) {
+	inline, stream := crossover.Inline(), crossover.Way{Mode: "stream"}
+	run := medians(map[crossover.Way]map[int]time.Duration{
+		inline: {1 << 10: time.Millisecond, 4 << 10: 9 * time.Millisecond},
+		stream: {1 << 10: 2 * time.Millisecond, 4 << 10: 3 * time.Millisecond},
+	})
+	slow := medians(map[crossover.Way]map[int]time.Duration{
+		inline: {1 << 10: 5 * time.Millisecond, 4 << 10: 9 * time.Millisecond},
+		stream: {1 << 10: 2 * time.Millisecond, 4 << 10: 3 * time.Millisecond},
+	})
+	for _, c := range slow.Cells {
+		c.Broker, c.ID = "slow", strings.Replace(c.ID, "f-b", "f-slow", 1)
+		run.Cells = append(run.Cells, c)
+	}
+	got := strings.Join(verdict(run), "\n")
+	if want := "for payloads of up to 1 KiB; in f on slow it is neither, even at 1 KiB."; !strings.Contains(got, want) {
+		t.Errorf("the verdict does not say %q:\n%s", want, got)
+	}
+}
+
 // medians is a run of one flow on one broker with given medians; 0 for a cell that is
 // not there.
 func medians(of map[crossover.Way]map[int]time.Duration) *results.Run {

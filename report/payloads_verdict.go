@@ -199,7 +199,7 @@ func smallest(c *crossover.Chart) string {
 			some(reaches[most]))
 	}
 	if len(never) > 0 {
-		s += fmt.Sprintf("; not even at %s it is in %s", words.Size(c.Sizes[0]), some(never))
+		s += fmt.Sprintf("; in %s it is neither, even at %s", some(never), words.Size(c.Sizes[0]))
 	}
 	return s + "."
 }
