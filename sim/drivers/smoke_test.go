@@ -93,6 +93,7 @@ func TestEveryFlowThroughEveryFault(t *testing.T) {
 				// that is broken ends none then either.
 				for range 3 {
 					if o.err == nil && o.cell.Counts.OK == 0 {
+						t.Logf("counts are %+v; it runs again", o.cell.Counts)
 						o.cell, o.err = s.run(t.Context(), t.TempDir(), spec.Name, "nats://"+nats)
 					}
 				}
